@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto"
+
+const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+const lengthChars = 26
+
+/** RFC 4648 base32 in lower case, without padding, cut to 26 characters (130 bits). */
+const base32 = (bytes: Uint8Array): string => {
+  let out = ""
+  let buffer = 0
+  let bits = 0
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte
+    bits += 8
+    while (bits >= 5 && out.length < lengthChars) {
+      bits -= 5
+      out += alphabet[(buffer >>> bits) & 31]
+    }
+    buffer &= (1 << bits) - 1
+  }
+  return out
+}
+
+/** The id of a composed key: the first 26 characters of base32 of the SHA-256 of its JSON array (DESIGN, section 2). */
+export const ofParts = (...parts: ReadonlyArray<string | number>): string =>
+  base32(createHash("sha256").update(JSON.stringify(parts)).digest())
+
+/** Asset ids are compared without case: this is the form that keys are made of. */
+export const assetKey = (assetId: string): string => assetId.toLowerCase()
+
+/** The id of the Asset actor of one partition; an unpartitioned asset has the partition key "". */
+export const asset = (assetId: string, partitionKey: string): string => ofParts(assetKey(assetId), partitionKey)
+
+/** The id of the Recovery of one lost generation; generation 0 is an input that was never produced. */
+export const recovery = (assetId: string, partitionKey: string, lostGeneration: number): string =>
+  ofParts(assetKey(assetId), partitionKey, lostGeneration)
