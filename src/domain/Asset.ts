@@ -1,0 +1,219 @@
+import { Result, Schema } from "effect"
+import type { Decider } from "./Decider.ts"
+import { AssetRef } from "./Failure.ts"
+import { ObservedRead, Part, sameContent, UsedInput } from "./Production.ts"
+
+// ------------------------------------------------------------------ events
+
+/** Provenance of one generation: who made it, from what, with which parameters (F9). */
+const provenance = {
+  workflow: Schema.String,
+  version: Schema.Int,
+  stepId: Schema.String,
+  runId: Schema.String,
+  attempt: Schema.Int,
+  parameters: Schema.Record(Schema.String, Schema.Unknown),
+  runPartitionKey: Schema.optionalKey(Schema.String),
+  inputs: Schema.Array(UsedInput),
+  reads: Schema.Array(ObservedRead),
+  payload: Schema.optionalKey(Schema.Unknown),
+  parts: Schema.Array(Part)
+}
+
+/** Stored forever. Add a field only with a decoding default; never rename. Times are in the envelope (`at`). */
+export const Event = Schema.TaggedUnion({
+  AssetProduced: {
+    ...AssetRef.fields,
+    /** The n-th production of this asset partition; the first is 1. */
+    generation: Schema.Int,
+    ...provenance,
+    /** Epoch ms; never later than the record's own time. */
+    producedAt: Schema.Int,
+    /** Made by a Recovery; `contentChanged`: its bytes differ from the generation before. */
+    restored: Schema.Boolean,
+    contentChanged: Schema.Boolean,
+    recoveryId: Schema.optionalKey(Schema.String)
+  },
+  AssetMissingDetected: {
+    ...AssetRef.fields,
+    generation: Schema.Int,
+    reason: Schema.Literals(["missing", "corrupt"]),
+    store: Schema.optionalKey(Schema.String),
+    key: Schema.optionalKey(Schema.String),
+    reportedBy: Schema.optionalKey(Schema.String)
+  },
+  /** A generation that was reported missing has been probed and is there. */
+  AssetVerified: { ...AssetRef.fields, generation: Schema.Int }
+})
+export type Stored = typeof Event.Type
+export type Event = Stored & { readonly at: number }
+type ProducedEvent = Extract<Event, { readonly _tag: "AssetProduced" }>
+
+// ---------------------------------------------------------------- commands
+
+export interface Produce {
+  readonly _tag: "Produce"
+  readonly assetId: string
+  readonly partitionKey: string
+  readonly workflow: string
+  readonly version: number
+  readonly stepId: string
+  readonly runId: string
+  readonly attempt: number
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly runPartitionKey?: string | undefined
+  readonly inputs: ReadonlyArray<UsedInput>
+  readonly reads: ReadonlyArray<ObservedRead>
+  readonly payload?: unknown
+  readonly parts: ReadonlyArray<Part>
+  readonly producedAt?: number | undefined
+  readonly recoveryId?: string | undefined
+}
+
+export type Unstamped =
+  | Produce
+  /** A probe of `generation` found it absent or its bytes wrong. */
+  | {
+      readonly _tag: "ReportMissing"
+      readonly assetId: string
+      readonly partitionKey: string
+      readonly generation: number
+      readonly reason: "missing" | "corrupt"
+      readonly store?: string | undefined
+      readonly key?: string | undefined
+      readonly reportedBy?: string | undefined
+    }
+  /** A probe of `generation` found it complete. */
+  | {
+      readonly _tag: "ReportPresent"
+      readonly assetId: string
+      readonly partitionKey: string
+      readonly generation: number
+    }
+  | { readonly _tag: "Read" }
+export type Command = Unstamped & { readonly now: number }
+
+// ------------------------------------------------------------------- state
+
+export type Generation = Omit<ProducedEvent, "_tag" | "at">
+
+export interface State {
+  readonly assetId: string
+  readonly partitionKey: string
+  /** How many generations were produced; 0: never. */
+  readonly generations: number
+  /** The newest by `producedAt`, then by arrival (F10, T8); null: never produced. */
+  readonly latest: Generation | null
+  /** The current generation is known to be gone or unusable. */
+  readonly missing: { readonly generation: number; readonly since: number; readonly reason: "missing" | "corrupt" } | null
+  /** Which attempts' productions are recorded already: the newest 256, with the generation each was given. */
+  readonly recorded: ReadonlyMap<string, number>
+}
+
+export const initial: State = {
+  assetId: "",
+  partitionKey: "",
+  generations: 0,
+  latest: null,
+  missing: null,
+  recorded: new Map()
+}
+
+const recordedMax = 256
+const attemptKey = (by: { readonly runId: string; readonly stepId: string; readonly attempt: number }): string =>
+  `${by.runId}/${by.stepId}/${by.attempt}`
+
+/** The generation that consumers use now; 0 when there was never one. */
+export const currentGeneration = (state: State): number => state.latest?.generation ?? 0
+
+/** The generation that this attempt's production was recorded as; null when it is not recorded. */
+export const generationOf = (
+  state: State,
+  by: { readonly runId: string; readonly stepId: string; readonly attempt: number }
+): number | null => state.recorded.get(attemptKey(by)) ?? null
+
+// ----------------------------------------------------------------- decider
+
+/** An asset without parts is its payload. */
+const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pick<Produce, "parts" | "payload">) =>
+  before.parts.length + after.parts.length === 0
+    ? JSON.stringify(before.payload) === JSON.stringify(after.payload)
+    : sameContent(before.parts, after.parts)
+
+const produce = (state: State, command: Produce & { readonly now: number }): ReadonlyArray<Event> => {
+  if (state.recorded.has(attemptKey(command))) return []
+  const { _tag, now, payload, producedAt, recoveryId, runPartitionKey, ...fields } = command
+  const contentChanged = state.latest === null || !isSameContent(state.latest, command)
+  // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations.
+  if (recoveryId !== undefined && !contentChanged && state.missing === null) return []
+  return [
+    {
+      _tag: "AssetProduced",
+      ...fields,
+      generation: state.generations + 1,
+      ...(runPartitionKey === undefined ? {} : { runPartitionKey }),
+      ...(payload === undefined ? {} : { payload }),
+      producedAt: Math.min(producedAt ?? now, now),
+      restored: recoveryId !== undefined,
+      contentChanged,
+      ...(recoveryId === undefined ? {} : { recoveryId }),
+      at: now
+    }
+  ]
+}
+
+export const decide = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, never> => {
+  switch (command._tag) {
+    case "Produce":
+      return Result.succeed(produce(state, command))
+    case "ReportMissing": {
+      const { _tag, now, ...fields } = command
+      // A report about an older generation says nothing about the current one: the reporter just tries again.
+      if (command.generation !== currentGeneration(state) || state.missing !== null) return Result.succeed([])
+      const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+      return Result.succeed([{ _tag: "AssetMissingDetected", ...(present as typeof fields), at: now } as Event])
+    }
+    case "ReportPresent": {
+      if (state.missing?.generation !== command.generation) return Result.succeed([])
+      const { assetId, generation, now, partitionKey } = command
+      return Result.succeed([{ _tag: "AssetVerified", assetId, partitionKey, generation, at: now }])
+    }
+    case "Read":
+      return Result.succeed([])
+  }
+}
+
+const isNewer = (state: State, produced: ProducedEvent): boolean =>
+  state.latest === null || produced.producedAt >= state.latest.producedAt
+
+export const evolve = (state: State, event: Event): State => {
+  const { assetId, partitionKey } = event
+  switch (event._tag) {
+    case "AssetProduced": {
+      const { _tag, at: _at, ...generation } = event
+      const recorded = new Map(state.recorded).set(attemptKey(event), event.generation)
+      const oldest = recorded.size > recordedMax ? recorded.keys().next().value : undefined
+      if (oldest !== undefined) recorded.delete(oldest)
+      const newer = isNewer(state, event)
+      return {
+        assetId,
+        partitionKey,
+        generations: event.generation,
+        latest: newer ? generation : state.latest,
+        missing: newer ? null : state.missing,
+        recorded
+      }
+    }
+    case "AssetMissingDetected":
+      return {
+        ...state,
+        assetId,
+        partitionKey,
+        missing: { generation: event.generation, since: event.at, reason: event.reason }
+      }
+    case "AssetVerified":
+      return { ...state, missing: null }
+  }
+}
+
+export const decider: Decider<State, Command, Event, never> = { initial, decide, evolve }

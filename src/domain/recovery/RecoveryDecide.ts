@@ -1,0 +1,262 @@
+import { HashSet, Result, Schema } from "effect"
+import type { Decider } from "../Decider.ts"
+import { assetName, type Failure } from "../Failure.ts"
+import * as Id from "../Id.ts"
+import type { Event, PlanStep, Producer, ReasonCode, RecoveryClass, RootCause, Waiter } from "./RecoveryEvents.ts"
+import { evolve, initial, isTerminal, type State, type Status, waiterKey } from "./RecoveryState.ts"
+
+/** How long a failed recovery answers with its failure before a new report opens it afresh. */
+export const coolDownMs = 15 * 60_000
+/** The back-off before attempt 2; doubled for each later one, drawn between half and whole, at most a minute. */
+export const backOffMs = 1_000
+const backOffMaxMs = 60_000
+
+export interface Planned {
+  readonly class: RecoveryClass
+  readonly rootCause: RootCause
+  readonly plan: ReadonlyArray<PlanStep>
+  readonly producer: Producer
+  readonly parents: ReadonlyArray<string>
+  readonly maxAttempts: number
+  readonly attemptTimeoutMs: number
+}
+
+export type Unstamped =
+  /** Ask for the recovery of one lost generation, or join it. No waiter: an operator asks. */
+  | {
+      readonly _tag: "Join"
+      readonly recoveryId: string
+      readonly assetId: string
+      readonly partitionKey: string
+      readonly generation: number
+      readonly waiter?: Waiter | undefined
+      readonly priority: number
+      /** Open it afresh if it has failed. */
+      readonly reopen: boolean
+      /** The newest version of the producing workflow, when the asker knows it. */
+      readonly producerVersion?: number | undefined
+    }
+  | { readonly _tag: "Plan"; readonly round: number; readonly planned: Planned }
+  | {
+      readonly _tag: "Reject"
+      readonly round: number
+      readonly reasonCode: ReasonCode
+      readonly failure: Failure
+      readonly rootCause?: RootCause | undefined
+    }
+  | {
+      readonly _tag: "Restore"
+      readonly round: number
+      readonly via: "producer" | "copy" | "found"
+      readonly generation: number
+      readonly contentChanged: boolean
+    }
+  | { readonly _tag: "SettleParent"; readonly recoveryId: string; readonly failure?: Failure | undefined }
+  | { readonly _tag: "ConfirmStart"; readonly attempt: number }
+  /** `unowned`: it missed something that belongs to no asset. `random` (0 ≤ r < 1) draws the back-off's jitter. */
+  | {
+      readonly _tag: "EndProducer"
+      readonly producerRunId: string
+      readonly failure?: Failure | undefined
+      readonly unowned: boolean
+      readonly random: number
+    }
+  /** The back-off is over; `wanted`: somebody still waits. */
+  | { readonly _tag: "NextAttempt"; readonly attempt: number; readonly wanted: boolean }
+  | { readonly _tag: "Tick"; readonly random: number }
+  | { readonly _tag: "Release"; readonly released: number }
+  | { readonly _tag: "Retry" }
+  | { readonly _tag: "Cancel"; readonly reason: string }
+  | { readonly _tag: "Read" }
+export type Command = Unstamped & { readonly now: number }
+
+export class IllegalRecoveryTransition extends Schema.TaggedError<IllegalRecoveryTransition>()(
+  "IllegalRecoveryTransition",
+  { command: Schema.String, status: Schema.String }
+) {}
+export class UnknownRecovery extends Schema.TaggedError<UnknownRecovery>()("UnknownRecovery", {}) {}
+export type Rejection = IllegalRecoveryTransition | UnknownRecovery
+
+type Decision = Result.Result<ReadonlyArray<Event>, Rejection>
+
+const requested = (state: State, now: number): Event => ({
+  _tag: "RecoveryRequested",
+  recoveryId: state.recoveryId,
+  assetId: state.assetId,
+  partitionKey: state.partitionKey,
+  lostGeneration: state.lostGeneration,
+  round: state.round + 1,
+  priority: state.priority,
+  at: now
+})
+
+const reopens = (state: State, command: Command & { _tag: "Join" }): boolean => {
+  if (state.status === "succeeded") return state.via === "found"
+  if (command.reopen || command.now - (state.finishedAt ?? 0) >= coolDownMs) return true
+  return command.producerVersion !== undefined && command.producerVersion > (state.producer?.version ?? Infinity)
+}
+
+const join = (state: State, command: Command & { _tag: "Join" }): ReadonlyArray<Event> => {
+  const { assetId, generation, now, partitionKey, priority, recoveryId, waiter } = command
+  const fresh = state.round === 0
+  const open = !fresh && !isTerminal(state)
+  if (!fresh && !open && !reopens(state, command)) return []
+  const events: Array<Event> = []
+  if (!open) {
+    const subject = fresh
+      ? { ...initial, recoveryId, assetId, partitionKey, lostGeneration: generation, priority }
+      : { ...state, priority }
+    events.push(requested(subject, now))
+  }
+  const known = open && waiter !== undefined && HashSet.has(state.waiterKeys, waiterKey(waiter))
+  if (waiter !== undefined && !known) events.push({ _tag: "RecoveryWaiterJoined", waiter, at: now })
+  return events
+}
+
+const failed = (reasonCode: ReasonCode, failure: Failure, now: number, rootCause?: RootCause): Event => ({
+  _tag: "RecoveryFailed",
+  reasonCode,
+  failure,
+  ...(rootCause === undefined ? {} : { rootCause }),
+  at: now
+})
+
+const scheduled = (state: State, now: number): Event => {
+  const attempt = state.attempt + 1
+  const { before, stepId } = state.producer!
+  return {
+    _tag: "RecoveryScheduled",
+    attempt,
+    producerRunId: Id.ofParts("recovery-run", state.recoveryId, state.round, attempt),
+    only: state.widen ? [...before, stepId] : [stepId],
+    at: now
+  }
+}
+
+/** An attempt has failed: the next one after a back-off, or the end. */
+const attemptFailed = (state: State, failure: Failure, random: number, now: number, widen = false) => {
+  const last = state.attempt >= state.maxAttempts
+  const backOff = Math.min(backOffMs * 2 ** (state.attempt - 1), backOffMaxMs)
+  const dueAt = Math.round(now + backOff / 2 + (random * backOff) / 2)
+  const event: Event = {
+    _tag: "RecoveryAttemptFailed",
+    attempt: state.attempt,
+    failure,
+    ...(last ? {} : { dueAt }),
+    ...(widen ? { widen } : {}),
+    at: now
+  }
+  if (!last) return [event]
+  const name = assetName(state)
+  const exhausted: Failure = {
+    class: "asset_missing",
+    code: "budget_exhausted",
+    message: `${name} could not be recovered in ${state.maxAttempts} attempts; the last one failed with: ${failure.message}`,
+    asset: { assetId: state.assetId, partitionKey: state.partitionKey }
+  }
+  return [event, failed("budget_exhausted", exhausted, now)]
+}
+
+/** What follows from the state alone: with every parent ended, the first attempt is scheduled or the recovery fails. */
+const followUps = (state: State, now: number): ReadonlyArray<Event> => {
+  if (state.status !== "planned" || state.phase !== "idle") return []
+  const broken = state.settledParents.find(
+    ({ failure, recoveryId }) => failure !== undefined && state.allParents.includes(recoveryId)
+  )
+  if (broken?.failure !== undefined) {
+    const { failure } = broken
+    const reasonCode = failure.code as ReasonCode
+    const message = `${assetName(state)} cannot be remade before its input is back: ${failure.message}`
+    return [failed(reasonCode, { ...failure, message }, now)]
+  }
+  return state.parents.length === 0 ? [scheduled(state, now)] : []
+}
+
+const primary = (command: Command, state: State): Decision => {
+  const { now } = command
+  if (command._tag === "Join") return Result.succeed(join(state, command))
+  if (command._tag === "Read") return Result.succeed([])
+  if (state.round === 0) return Result.fail(new UnknownRecovery())
+  const over = isTerminal(state)
+  const illegal = (status: Status) =>
+    Result.fail(new IllegalRecoveryTransition({ command: command._tag.toLowerCase(), status }))
+  switch (command._tag) {
+    case "Plan":
+      return Result.succeed(
+        state.status !== "requested" || command.round !== state.round
+          ? []
+          : [{ _tag: "RecoveryPlanned", ...command.planned, at: now }]
+      )
+    case "Reject":
+      return Result.succeed(
+        over || command.round !== state.round
+          ? []
+          : [failed(command.reasonCode, command.failure, now, command.rootCause)]
+      )
+    case "Restore": {
+      const { contentChanged, generation, via } = command
+      if (over || command.round !== state.round) return Result.succeed([])
+      return Result.succeed([{ _tag: "RecoverySucceeded", via, generation, contentChanged, at: now }])
+    }
+    case "SettleParent": {
+      const { failure, recoveryId } = command
+      const known = state.settledParents.some((parent) => parent.recoveryId === recoveryId)
+      if (over || known || state.status === "running") return Result.succeed([])
+      return Result.succeed([
+        { _tag: "RecoveryParentSettled", recoveryId, ...(failure === undefined ? {} : { failure }), at: now }
+      ])
+    }
+    case "ConfirmStart":
+      return Result.succeed(
+        state.phase === "starting" && state.attempt === command.attempt
+          ? [{ _tag: "RecoveryAttemptStarted", attempt: command.attempt, at: now }]
+          : []
+      )
+    case "EndProducer": {
+      const { failure, producerRunId, random, unowned } = command
+      const current = state.phase === "starting" || state.phase === "producing"
+      if (over || !current || producerRunId !== state.producerRunId) return Result.succeed([])
+      if (failure === undefined) {
+        return Result.succeed([{ _tag: "RecoveryProducerEnded", attempt: state.attempt, at: now }])
+      }
+      return Result.succeed(attemptFailed(state, failure, random, now, unowned))
+    }
+    case "NextAttempt": {
+      if (over || state.phase !== "backingOff" || command.attempt !== state.attempt + 1) return Result.succeed([])
+      if (command.wanted) return Result.succeed([scheduled(state, now)])
+      const message = `nobody waits for ${assetName(state)} any more`
+      return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message }, now)])
+    }
+    case "Tick": {
+      const timed = state.phase === "starting" || state.phase === "producing" || state.phase === "verifying"
+      if (over || !timed || state.dueAt === null || state.dueAt > now) return Result.succeed([])
+      const message = `attempt ${state.attempt} took longer than attemptTimeoutMs (${state.attemptTimeoutMs})`
+      return Result.succeed(attemptFailed(state, { class: "transient", code: "timeout", message }, command.random, now))
+    }
+    case "Release":
+      return Result.succeed(
+        command.released <= state.released || !over
+          ? []
+          : [{ _tag: "RecoveryWaitersReleased", released: command.released, at: now }]
+      )
+    case "Retry":
+      return state.status === "failed" || state.status === "canceled"
+        ? Result.succeed([requested(state, now)])
+        : illegal(state.status)
+    case "Cancel": {
+      if (over) return illegal(state.status)
+      const message = `the recovery of ${assetName(state)} was canceled: ${command.reason}`
+      const asset = { assetId: state.assetId, partitionKey: state.partitionKey }
+      return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message, asset }, now)])
+    }
+  }
+}
+
+export const decide = (command: Command, state: State): Decision =>
+  Result.map(primary(command, state), (events) => {
+    if (events.length === 0) return events
+    const next = events.reduce(evolve, state)
+    return [...events, ...followUps(next, command.now)]
+  })
+
+export const decider: Decider<State, Command, Event, Rejection> = { initial, decide, evolve }

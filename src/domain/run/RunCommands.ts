@@ -1,0 +1,89 @@
+import { Schema } from "effect"
+import type { Definition } from "../Definition.ts"
+import type { Failure } from "../Failure.ts"
+import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
+import type { Trigger } from "../Trigger.ts"
+import type { WaitingFor } from "./RunEvents.ts"
+
+/** How an attempt ended. `random` (0 ≤ r < 1) draws the retry's jitter; `heal`: recovery is on at every level. */
+export type Outcome =
+  | {
+      readonly ok: true
+      readonly result?: unknown
+      readonly produced: ReadonlyArray<Produced>
+      readonly reads: ReadonlyArray<ObservedRead>
+      readonly unowned: ReadonlyArray<string>
+    }
+  | { readonly ok: false; readonly failure: Failure; readonly heal: boolean; readonly random: number }
+
+/** What the report of a missing or unusable asset came to. `retry`: it is there after all, or its healing is off. */
+export type Verdict =
+  | { readonly type: "retry"; readonly random: number }
+  | { readonly type: "wait"; readonly waitingFor: WaitingFor }
+  | { readonly type: "fail"; readonly failure: Failure }
+
+export interface Start {
+  readonly _tag: "Start"
+  readonly runId: string
+  readonly workflow: string
+  readonly version: number
+  readonly definition: Definition
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly partitionKey?: string | undefined
+  readonly runKey?: string | undefined
+  readonly trigger: Trigger
+  readonly priority?: number | undefined
+  readonly only?: ReadonlyArray<string> | undefined
+  readonly results?: Readonly<Record<string, unknown>> | undefined
+}
+
+type Untimed =
+  | Start
+  /** The step's inputs are there and its slot is granted. */
+  | { readonly _tag: "BeginStep"; readonly stepId: string; readonly inputs: ReadonlyArray<UsedInput> }
+  /** The step cannot begin: an input is missing. */
+  | { readonly _tag: "BlockStep"; readonly stepId: string; readonly verdict: Verdict }
+  | { readonly _tag: "EndStep"; readonly stepId: string; readonly attempt: number; readonly outcome: Outcome }
+  | {
+      readonly _tag: "RecordOutputs"
+      readonly stepId: string
+      readonly attempt: number
+      readonly generations: ReadonlyArray<UsedInput>
+    }
+  | { readonly _tag: "Locate"; readonly stepId: string; readonly attempt: number; readonly verdict: Verdict }
+  | {
+      readonly _tag: "SettleRecovery"
+      readonly recoveryId: string
+      readonly stepId: string
+      readonly failure?: Failure | undefined
+    }
+  /** Look again: what the run waits for has ended, and the message that should have said so may be lost. */
+  | { readonly _tag: "Recheck"; readonly waitsOn: string }
+  | { readonly _tag: "ReleaseStore"; readonly store: string }
+  | { readonly _tag: "Tick" }
+  /** The actor has come to life, or is about to be stopped: attempts in progress were cut off. */
+  | {
+      readonly _tag: "Interrupt"
+      readonly reason: "crash" | "drain"
+      readonly processId: string
+      readonly crashLimit: number
+    }
+  | { readonly _tag: "Cancel"; readonly reason: string }
+  | { readonly _tag: "Recover" }
+  | { readonly _tag: "ConfirmDelivery"; readonly to: "recovery" | "runKey" }
+  | { readonly _tag: "Read" }
+
+/** `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. */
+export type Command = Untimed & { readonly now: number; readonly slot: boolean }
+export type Unstamped = Untimed
+
+/** The status does not allow the command. */
+export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("IllegalTransition", {
+  command: Schema.String,
+  status: Schema.String
+}) {}
+
+/** No such run. */
+export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", { runId: Schema.String }) {}
+
+export type Rejection = IllegalTransition | UnknownRun

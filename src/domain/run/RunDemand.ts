@@ -1,0 +1,113 @@
+import { waitsOn } from "./RunDecide.ts"
+import { storeAttentionMs } from "./RunDecide.ts"
+import { readySteps, type State, step, stepsIn } from "./RunState.ts"
+import { statusOf } from "./RunView.ts"
+import { hasFailed } from "./RunState.ts"
+
+/** An activity that the run's state demands now. The host keeps it going until its result is in the log. */
+export type Demand =
+  /** Ensure the step's inputs, get its slot (not before `dueAt`), begin it. */
+  | { readonly _tag: "Begin"; readonly stepId: string; readonly attempt: number; readonly dueAt: number | undefined }
+  | { readonly _tag: "Execute"; readonly stepId: string; readonly attempt: number }
+  /** Tell each Asset what the step produced. */
+  | { readonly _tag: "Record"; readonly stepId: string; readonly attempt: number }
+  /** Find the asset that a failed attempt missed, and report it. */
+  | { readonly _tag: "Report"; readonly stepId: string; readonly attempt: number }
+  | { readonly _tag: "Timer"; readonly at: number }
+  /** Tell the Recovery or the RunKey that asked for this run how it ended. */
+  | { readonly _tag: "Deliver"; readonly to: "recovery" | "runKey" }
+
+export const key = (demand: Demand): string => {
+  switch (demand._tag) {
+    case "Timer":
+      return `timer:${demand.at}`
+    case "Deliver":
+      return `deliver:${demand.to}`
+    default:
+      return `${demand._tag}:${demand.stepId}:${demand.attempt}`
+  }
+}
+
+/** Whether the actor has to stay in memory for it; `wakeAt` brings it back for the others. */
+export const isResident = (demand: Demand): boolean => demand._tag !== "Timer"
+
+const due = (state: State): number | undefined => {
+  let earliest: number | undefined
+  for (const stepId of stepsIn(state, "waiting")) {
+    const { attentionRaised, deadlineAt, waitingFor } = step(state, stepId)
+    const raiseAt =
+      waitingFor?.type === "store" && !attentionRaised ? waitingFor.since + storeAttentionMs : undefined
+    for (const at of [deadlineAt, raiseAt]) {
+      if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at
+    }
+  }
+  return earliest
+}
+
+const undelivered = (state: State): ReadonlyArray<Demand> => {
+  const demands: Array<Demand> = []
+  if (state.trigger.type === "recovery" && !state.delivered.includes("recovery")) {
+    demands.push({ _tag: "Deliver", to: "recovery" })
+  }
+  if (state.runKey !== undefined && !state.delivered.includes("runKey")) demands.push({ _tag: "Deliver", to: "runKey" })
+  return demands
+}
+
+/** Every activity that should be going on now. Bounded by the number of steps, plus one timer. */
+export const demands = (state: State): ReadonlyArray<Demand> => {
+  if (state.definition === null) return []
+  const found: Array<Demand> = []
+  for (const stepId in state.steps) {
+    const { attempt, status } = state.steps[stepId]!
+    // What was produced is recorded even when the run has been canceled meanwhile: the bytes are there.
+    if (status === "recording") found.push({ _tag: "Record", stepId, attempt })
+    if (state.ended !== null) continue
+    if (status === "executing") found.push({ _tag: "Execute", stepId, attempt })
+    else if (status === "locating") found.push({ _tag: "Report", stepId, attempt })
+    else if (status === "retrying" && !hasFailed(state)) {
+      found.push({ _tag: "Begin", stepId, attempt: attempt + 1, dueAt: state.steps[stepId]!.dueAt })
+    }
+  }
+  if (state.ended !== null) return [...found, ...undelivered(state)]
+  for (const { id } of readySteps(state)) {
+    found.push({ _tag: "Begin", stepId: id, attempt: step(state, id).attempt + 1, dueAt: undefined })
+  }
+  const at = due(state)
+  if (at !== undefined) found.push({ _tag: "Timer", at })
+  return found
+}
+
+/** One lease: how long work in progress may go unheard of before somebody looks (DESIGN, section 2). */
+export const leaseMs = 30_000
+
+/**
+ * Now plus one lease, rounded up to a grid of leases: consecutive commits keep the same value, so that the row's index
+ * entry need not be written again (ADR 0002).
+ */
+export const leaseUntil = (now: number): number => Math.ceil((now + leaseMs) / leaseMs) * leaseMs
+
+/** When somebody must look at this run if it is not in memory, epoch ms; null: nothing is owed. */
+export const wakeAt = (state: State, now: number): number | null => {
+  let earliest: number | null = null
+  for (const demand of demands(state)) {
+    const at =
+      demand._tag === "Timer"
+        ? demand.at
+        : demand._tag === "Begin" && demand.dueAt !== undefined && demand.dueAt > now
+          ? demand.dueAt
+          : leaseUntil(now)
+    if (earliest === null || at < earliest) earliest = at
+  }
+  return earliest
+}
+
+/** What the run passively waits for (see `EventStore.Append.waitsOn`). */
+export const waitsOnKeys = (state: State): ReadonlyArray<string> | null => {
+  if (state.ended !== null || statusOf(state) === "succeeded") return null
+  const keys = new Set<string>()
+  for (const stepId of stepsIn(state, "waiting")) {
+    const key = waitsOn(step(state, stepId))
+    if (key !== null) keys.add(key)
+  }
+  return keys.size === 0 ? null : [...keys]
+}

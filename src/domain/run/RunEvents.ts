@@ -1,0 +1,83 @@
+import { Schema } from "effect"
+import type { Definition } from "../Definition.ts"
+import { Failure } from "../Failure.ts"
+import { ObservedRead, Produced, UsedInput } from "../Production.ts"
+import { Trigger } from "../Trigger.ts"
+
+/** What a step waits for. `input`: a consumed asset is produced for the first time; `recovery`: a generation was lost. */
+export const WaitingFor = Schema.Struct({
+  type: Schema.Literals(["recovery", "input", "store"]),
+  recoveryId: Schema.optionalKey(Schema.String),
+  assetId: Schema.optionalKey(Schema.String),
+  partitionKey: Schema.optionalKey(Schema.String),
+  store: Schema.optionalKey(Schema.String)
+})
+export type WaitingFor = typeof WaitingFor.Type
+
+const stepAttempt = { stepId: Schema.String, attempt: Schema.Int }
+
+/** Stored forever. Add a field only with a decoding default; never rename. Times are in the envelope (`at`). */
+export const Event = Schema.TaggedUnion({
+  RunRequested: {
+    runId: Schema.String,
+    workflow: Schema.String,
+    version: Schema.Int,
+    parameters: Schema.Record(Schema.String, Schema.Unknown),
+    partitionKey: Schema.optionalKey(Schema.String),
+    runKey: Schema.optionalKey(Schema.String),
+    trigger: Trigger,
+    priority: Schema.optionalKey(Schema.Int),
+    /** Only these steps execute; the others are skipped as not needed, with `results` where they are known. */
+    only: Schema.optionalKey(Schema.Array(Schema.String)),
+    results: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
+  },
+  /** The slot has been granted and an attempt begins; `attempt` counts every execution begun. */
+  StepStarted: { ...stepAttempt, inputs: Schema.optionalKey(Schema.Array(UsedInput)) },
+  StepSucceeded: {
+    ...stepAttempt,
+    result: Schema.optionalKey(Schema.Unknown),
+    produced: Schema.optionalKey(Schema.Array(Produced)),
+    reads: Schema.optionalKey(Schema.Array(ObservedRead)),
+    /** `store/key` of writes that belong to no asset: reported, not lost silently. */
+    unowned: Schema.optionalKey(Schema.Array(Schema.String))
+  },
+  /** Every Asset has recorded what the step produced; only now is the step finished for its dependants. */
+  StepOutputsRecorded: { ...stepAttempt, generations: Schema.Array(UsedInput) },
+  /** `final`: no retry and no wait follows, and the step has failed. */
+  StepFailed: { ...stepAttempt, failure: Failure, final: Schema.Boolean },
+  /** `retry`: how many attempts have ended as transient so far. */
+  StepRetryScheduled: {
+    ...stepAttempt,
+    retry: Schema.Int,
+    delayMs: Schema.Int,
+    dueAt: Schema.Int,
+    reason: Schema.String
+  },
+  StepSuspended: { ...stepAttempt, waitingFor: WaitingFor, deadlineAt: Schema.optionalKey(Schema.Int) },
+  StepResumed: { stepId: Schema.String, reason: Schema.String, recoveryId: Schema.optionalKey(Schema.String) },
+  StepSkipped: { stepId: Schema.String, reason: Schema.String, result: Schema.optionalKey(Schema.Unknown) },
+  RunSucceeded: {},
+  RunFailed: { stepId: Schema.String, failure: Failure },
+  RunCanceled: { reason: Schema.String },
+  /** Attempts were cut off: by a crash, or by a drain (which is not counted against the crash limit). */
+  RunInterrupted: {
+    reason: Schema.Literals(["crash", "drain"]),
+    processId: Schema.String,
+    steps: Schema.Array(Schema.Struct(stepAttempt))
+  },
+  /** A failed run goes on in place: `kept` steps keep their results, `rerun` steps get a fresh budget. */
+  RunRecovered: { kept: Schema.Array(Schema.String), rerun: Schema.Array(Schema.String) },
+  /** The run waits for something that needs a human look; once a wait. */
+  RunAttentionRaised: { stepId: Schema.String, reason: Schema.String },
+  /** The Recovery or the RunKey that asked for this run has been told how it ended. */
+  RunOutcomeDelivered: { to: Schema.Literals(["recovery", "runKey"]) }
+})
+export type Stored = typeof Event.Type
+
+/**
+ * An event with its time (epoch ms by the writer's clock, stored in the envelope). A `RunRequested` carries the pinned
+ * definition in memory; the log stores its slug and version only, and whoever decodes it looks the definition up.
+ */
+export type Event =
+  | (Exclude<Stored, { readonly _tag: "RunRequested" }> & { readonly at: number })
+  | (Extract<Stored, { readonly _tag: "RunRequested" }> & { readonly at: number; readonly definition: Definition })

@@ -1,0 +1,291 @@
+import type { Definition, StepDefinition } from "../Definition.ts"
+import type { Failure } from "../Failure.ts"
+import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
+import type { Trigger } from "../Trigger.ts"
+import type { Event, WaitingFor } from "./RunEvents.ts"
+
+/**
+ * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
+ * missed an asset, which is being reported. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
+ */
+export type StepStatus =
+  | "pending"
+  | "executing"
+  | "recording"
+  | "locating"
+  | "waiting"
+  | "retrying"
+  | "succeeded"
+  | "failed"
+  | "skipped"
+  | "canceled"
+
+export interface StepState {
+  readonly status: StepStatus
+  /** Executions begun. */
+  readonly attempt: number
+  /** Executions that ended as transient within this budget. */
+  readonly retries: number
+  /** Executions cut off by a crash since one last ended by itself. */
+  readonly crashes: number
+  /** A failed Recovery is opened afresh when this step reports: set by `recover`. */
+  readonly reopen: boolean
+  readonly inputs: ReadonlyArray<UsedInput>
+  readonly produced: ReadonlyArray<Produced>
+  readonly generations: ReadonlyArray<UsedInput>
+  readonly reads: ReadonlyArray<ObservedRead>
+  /** Recoveries that ended well before this step had recorded that it waits for them (T35). */
+  readonly settled?: ReadonlyArray<string>
+  readonly result?: unknown
+  readonly failure?: Failure
+  readonly waitingFor?: WaitingFor & { readonly since: number }
+  /** When the retry is due, epoch ms. */
+  readonly dueAt?: number
+  /** When waiting ends, epoch ms. */
+  readonly deadlineAt?: number
+  readonly attentionRaised?: boolean
+  readonly startedAt?: number
+  readonly finishedAt?: number
+}
+
+export interface State {
+  readonly runId: string
+  readonly workflow: string
+  readonly version: number
+  /** null until the run is requested. */
+  readonly definition: Definition | null
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly partitionKey: string | undefined
+  readonly runKey: string | undefined
+  readonly trigger: Trigger
+  readonly priority: number
+  readonly steps: Readonly<Record<string, StepState>>
+  readonly ended: "succeeded" | "failed" | "canceled" | null
+  readonly cancelReason?: string
+  /** The failure of the first step that failed: the run's own (F50, T12). */
+  readonly failure?: Failure & { readonly stepId: string }
+  /** Heals that this run has caused; no success resets it (T34). */
+  readonly heals: number
+  readonly healedBy: ReadonlyArray<string>
+  readonly delivered: ReadonlyArray<"recovery" | "runKey">
+  readonly createdAt: number
+  readonly startedAt?: number
+  readonly finishedAt?: number
+}
+
+const freshStep: StepState = {
+  status: "pending",
+  attempt: 0,
+  retries: 0,
+  crashes: 0,
+  reopen: false,
+  inputs: [],
+  produced: [],
+  generations: [],
+  reads: []
+}
+
+export const initial: State = {
+  runId: "",
+  workflow: "",
+  version: 0,
+  definition: null,
+  parameters: {},
+  partitionKey: undefined,
+  runKey: undefined,
+  trigger: { type: "manual" },
+  priority: 100,
+  steps: {},
+  ended: null,
+  heals: 0,
+  healedBy: [],
+  delivered: [],
+  createdAt: 0
+}
+
+export const step = (state: State, stepId: string): StepState => state.steps[stepId] ?? freshStep
+
+export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined =>
+  state.definition?.steps.find((candidate) => candidate.id === stepId)
+
+const isFinished = (status: StepStatus) => status === "succeeded" || status === "skipped"
+
+/** Steps that may begin: pending, all that they depend on finished, and no step of the run has failed for good. */
+export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
+  if (state.ended !== null || state.definition === null || hasFailed(state)) return []
+  return state.definition.steps.filter(
+    (definition) =>
+      step(state, definition.id).status === "pending" &&
+      definition.dependsOn.every((dependency) => isFinished(step(state, dependency).status))
+  )
+}
+
+export const hasFailed = (state: State): boolean => Object.values(state.steps).some(({ status }) => status === "failed")
+
+export const stepsIn = (state: State, ...statuses: ReadonlyArray<StepStatus>): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const stepId in state.steps) if (statuses.includes(state.steps[stepId]!.status)) found.push(stepId)
+  return found
+}
+
+export const isComplete = (state: State): boolean =>
+  state.definition !== null && state.definition.steps.every(({ id }) => isFinished(step(state, id).status))
+
+const setStep = (state: State, stepId: string, change: Partial<StepState>): State => ({
+  ...state,
+  steps: { ...state.steps, [stepId]: { ...step(state, stepId), ...change } }
+})
+
+/** Leaves a wait, a retry or a failure behind. */
+const without = (current: StepState): StepState => {
+  const { waitingFor: _w, dueAt: _d, deadlineAt: _l, attentionRaised: _a, failure: _f, ...rest } = current
+  return rest
+}
+
+const replaceStep = (state: State, stepId: string, next: StepState): State => ({
+  ...state,
+  steps: { ...state.steps, [stepId]: next }
+})
+
+export const evolve = (state: State, event: Event): State => {
+  switch (event._tag) {
+    case "RunRequested": {
+      const steps: Record<string, StepState> = {}
+      for (const { id } of event.definition.steps) steps[id] = freshStep
+      return {
+        ...state,
+        runId: event.runId,
+        workflow: event.workflow,
+        version: event.version,
+        definition: event.definition,
+        parameters: event.parameters,
+        partitionKey: event.partitionKey,
+        runKey: event.runKey,
+        trigger: event.trigger,
+        priority: event.priority ?? 100,
+        steps,
+        createdAt: event.at
+      }
+    }
+    case "StepStarted":
+      return {
+        ...replaceStep(state, event.stepId, {
+          ...without(step(state, event.stepId)),
+          status: "executing",
+          attempt: event.attempt,
+          inputs: event.inputs ?? [],
+          startedAt: event.at
+        }),
+        startedAt: state.startedAt ?? event.at
+      }
+    case "StepSucceeded": {
+      const produced = event.produced ?? []
+      return replaceStep(state, event.stepId, {
+        ...without(step(state, event.stepId)),
+        status: produced.length === 0 ? "succeeded" : "recording",
+        crashes: 0,
+        result: event.result,
+        produced,
+        reads: event.reads ?? [],
+        finishedAt: event.at
+      })
+    }
+    case "StepOutputsRecorded":
+      return setStep(state, event.stepId, { status: "succeeded", generations: event.generations })
+    case "StepFailed": {
+      const failed = setStep(state, event.stepId, {
+        status: event.final ? "failed" : "locating",
+        crashes: 0,
+        failure: event.failure,
+        finishedAt: event.at
+      })
+      return event.final && state.failure === undefined
+        ? { ...failed, failure: { ...event.failure, stepId: event.stepId } }
+        : failed
+    }
+    case "StepRetryScheduled":
+      return setStep(state, event.stepId, { status: "retrying", retries: event.retry, dueAt: event.dueAt })
+    case "StepSuspended": {
+      const { recoveryId } = event.waitingFor
+      const current = step(state, event.stepId)
+      const { deadlineAt: _, ...rest } = current
+      const suspended = replaceStep(state, event.stepId, {
+        ...rest,
+        status: "waiting",
+        waitingFor: { ...event.waitingFor, since: event.at },
+        ...(event.deadlineAt === undefined ? {} : { deadlineAt: event.deadlineAt })
+      })
+      if (recoveryId === undefined || state.healedBy.includes(recoveryId)) return suspended
+      return { ...suspended, heals: state.heals + 1, healedBy: [...state.healedBy, recoveryId] }
+    }
+    case "StepResumed":
+      return replaceStep(state, event.stepId, {
+        ...without(step(state, event.stepId)),
+        status: "pending",
+        ...(event.recoveryId === undefined
+          ? {}
+          : { settled: [...(step(state, event.stepId).settled ?? []), event.recoveryId] })
+      })
+    case "StepSkipped":
+      return replaceStep(state, event.stepId, {
+        ...without(step(state, event.stepId)),
+        status: "skipped",
+        ...(event.result === undefined ? {} : { result: event.result }),
+        finishedAt: event.at
+      })
+    case "RunSucceeded":
+      return { ...state, ended: "succeeded", finishedAt: event.at }
+    case "RunFailed": {
+      let failed: State = {
+        ...state,
+        ended: "failed",
+        finishedAt: event.at,
+        failure: { ...event.failure, stepId: event.stepId }
+      }
+      for (const stepId of stepsIn(state, "locating", "waiting", "retrying")) {
+        failed = replaceStep(failed, stepId, { ...without(step(state, stepId)), status: "pending" })
+      }
+      return failed
+    }
+    case "RunCanceled": {
+      let canceled: State = { ...state, ended: "canceled", cancelReason: event.reason, finishedAt: event.at }
+      for (const stepId of stepsIn(state, "pending", "executing", "locating", "waiting", "retrying")) {
+        canceled = replaceStep(canceled, stepId, {
+          ...without(step(state, stepId)),
+          status: "canceled",
+          finishedAt: event.at
+        })
+      }
+      return canceled
+    }
+    case "RunInterrupted": {
+      let interrupted = state
+      for (const { stepId } of event.steps) {
+        const current = step(interrupted, stepId)
+        interrupted = setStep(interrupted, stepId, {
+          status: "pending",
+          crashes: event.reason === "crash" ? current.crashes + 1 : current.crashes
+        })
+      }
+      return interrupted
+    }
+    case "RunRecovered": {
+      const { failure: _f, finishedAt: _t, ...rest } = state
+      let recovered: State = { ...rest, ended: null, delivered: [] }
+      for (const stepId of event.rerun) {
+        recovered = replaceStep(recovered, stepId, {
+          ...without(step(state, stepId)),
+          status: "pending",
+          retries: 0,
+          crashes: 0,
+          reopen: true
+        })
+      }
+      return recovered
+    }
+    case "RunAttentionRaised":
+      return setStep(state, event.stepId, { attentionRaised: true })
+    case "RunOutcomeDelivered":
+      return { ...state, delivered: [...state.delivered, event.to] }
+  }
+}

@@ -1,0 +1,114 @@
+import type { Failure } from "../Failure.ts"
+import { type State, type StepState, step, stepsIn } from "./RunState.ts"
+
+export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
+export type PublicStepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled"
+
+/** `waiting`: at least one step waits and none executes. */
+export const statusOf = (state: State): RunStatus => {
+  if (state.ended !== null) return state.ended
+  if (stepsIn(state, "executing", "recording").length > 0) return "running"
+  if (stepsIn(state, "locating", "waiting", "retrying").length > 0) return "waiting"
+  return state.startedAt === undefined ? "pending" : "running"
+}
+
+export const publicStepStatus = ({ status }: StepState): PublicStepStatus => {
+  switch (status) {
+    case "executing":
+    case "recording":
+      return "running"
+    case "locating":
+    case "waiting":
+    case "retrying":
+      return "waiting"
+    default:
+      return status
+  }
+}
+
+const iso = (epochMs: number | undefined): string | null =>
+  epochMs === undefined ? null : new Date(epochMs).toISOString()
+
+/** The empty partition key of an unpartitioned asset is shown as null. */
+export const shownPartition = (partitionKey: string | undefined): string | null =>
+  partitionKey === undefined || partitionKey === "" ? null : partitionKey
+
+const shownFailure = ({ asset, ...failure }: Failure) => ({
+  ...failure,
+  ...(asset === undefined ? {} : { asset: { assetId: asset.assetId, partitionKey: shownPartition(asset.partitionKey) } })
+})
+
+const waitingFor = (current: StepState) => {
+  if (current.status === "retrying") {
+    return { waitingFor: { type: "retry", since: iso(current.finishedAt) }, retryAt: iso(current.dueAt) }
+  }
+  if (current.status === "locating" && current.failure !== undefined) {
+    const { asset } = current.failure
+    return {
+      waitingFor: {
+        type: "recovery",
+        ...(asset === undefined ? {} : { assetId: asset.assetId, partitionKey: shownPartition(asset.partitionKey) }),
+        since: iso(current.finishedAt)
+      }
+    }
+  }
+  if (current.waitingFor === undefined) return {}
+  const { partitionKey, since, ...rest } = current.waitingFor
+  return {
+    waitingFor: {
+      ...rest,
+      ...(partitionKey === undefined ? {} : { partitionKey: shownPartition(partitionKey) }),
+      since: iso(since)
+    }
+  }
+}
+
+const stepView = (state: State, stepId: string) => {
+  const current = step(state, stepId)
+  const produced = current.produced.map((asset) => ({
+    assetId: asset.assetId,
+    partitionKey: shownPartition(asset.partitionKey),
+    generation:
+      current.generations.find(
+        (recorded) => recorded.assetId === asset.assetId && recorded.partitionKey === asset.partitionKey
+      )?.generation ?? null,
+    ...(asset.payload === undefined ? {} : { payload: asset.payload }),
+    locations: asset.parts
+  }))
+  return {
+    id: stepId,
+    status: publicStepStatus(current),
+    attempt: current.attempt,
+    ...(current.failure === undefined ? {} : { failure: shownFailure(current.failure) }),
+    ...waitingFor(current),
+    ...(current.result === undefined ? {} : { result: current.result }),
+    producedAssets: produced,
+    inputs: current.inputs.map((input) => ({ ...input, partitionKey: shownPartition(input.partitionKey) })),
+    startedAt: iso(current.startedAt),
+    finishedAt: iso(current.finishedAt)
+  }
+}
+
+/** The public Run of CONTRACT, section 4. */
+export const view = (state: State, streamVersion: number) => {
+  const { failure } = state
+  return {
+    id: state.runId,
+    workflow: state.workflow,
+    version: state.version,
+    status: statusOf(state),
+    paused: false,
+    partitionKey: shownPartition(state.partitionKey),
+    runKey: state.runKey ?? null,
+    parameters: state.parameters,
+    trigger: state.trigger,
+    steps: (state.definition?.steps ?? []).map(({ id }) => stepView(state, id)),
+    ...(failure === undefined ? {} : { failure: { ...shownFailure(failure), stepId: failure.stepId } }),
+    ...(state.cancelReason === undefined ? {} : { cancelReason: state.cancelReason }),
+    createdAt: iso(state.createdAt),
+    startedAt: iso(state.startedAt),
+    finishedAt: iso(state.finishedAt),
+    streamVersion
+  }
+}
+export type RunView = ReturnType<typeof view>
