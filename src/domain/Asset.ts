@@ -32,7 +32,9 @@ export const Event = Schema.TaggedUnion({
     /** Made by a Recovery; `contentChanged`: its bytes differ from the generation before. */
     restored: Schema.Boolean,
     contentChanged: Schema.Boolean,
-    recoveryId: Schema.optionalKey(Schema.String)
+    recoveryId: Schema.optionalKey(Schema.String),
+    /** What makes a repeated record of this production the same one, where the attempt alone does not. */
+    productionKey: Schema.optionalKey(Schema.String)
   },
   AssetMissingDetected: {
     ...AssetRef.fields,
@@ -68,6 +70,7 @@ export interface Produce {
   readonly parts: ReadonlyArray<Part>
   readonly producedAt?: number | undefined
   readonly recoveryId?: string | undefined
+  readonly productionKey?: string | undefined
 }
 
 export type Unstamped =
@@ -120,17 +123,20 @@ export const initial: State = {
 }
 
 const recordedMax = 256
-const attemptKey = (by: { readonly runId: string; readonly stepId: string; readonly attempt: number }): string =>
-  `${by.runId}/${by.stepId}/${by.attempt}`
+interface By {
+  readonly runId: string
+  readonly stepId: string
+  readonly attempt: number
+  readonly productionKey?: string | undefined
+}
+const attemptKey = (by: By): string => by.productionKey ?? `${by.runId}/${by.stepId}/${by.attempt}`
 
 /** The generation that consumers use now; 0 when there was never one. */
 export const currentGeneration = (state: State): number => state.latest?.generation ?? 0
 
 /** The generation that this attempt's production was recorded as; null when it is not recorded. */
-export const generationOf = (
-  state: State,
-  by: { readonly runId: string; readonly stepId: string; readonly attempt: number }
-): number | null => state.recorded.get(attemptKey(by)) ?? null
+export const generationOf = (state: State, by: By): number | null =>
+  state.recorded.get(attemptKey(by)) ?? null
 
 // ----------------------------------------------------------------- decider
 
@@ -142,7 +148,7 @@ const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pic
 
 const produce = (state: State, command: Produce & { readonly now: number }): ReadonlyArray<Event> => {
   if (state.recorded.has(attemptKey(command))) return []
-  const { _tag, now, payload, producedAt, recoveryId, runPartitionKey, ...fields } = command
+  const { _tag, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, ...fields } = command
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
   // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations.
   if (recoveryId !== undefined && !contentChanged && state.missing === null) return []
@@ -157,6 +163,7 @@ const produce = (state: State, command: Produce & { readonly now: number }): Rea
       restored: recoveryId !== undefined,
       contentChanged,
       ...(recoveryId === undefined ? {} : { recoveryId }),
+      ...(productionKey === undefined ? {} : { productionKey }),
       at: now
     }
   ]

@@ -219,6 +219,8 @@ const primary = (command: Command, state: State): Decision => {
       if (failure === undefined) {
         return Result.succeed([{ _tag: "RecoveryProducerEnded", attempt: state.attempt, at: now }])
       }
+      // It said that it had made the asset and had not: another try would only say so again (T38).
+      if (failure.code === "output_absent") return Result.succeed([failed("output_absent", failure, now)])
       return Result.succeed(attemptFailed(state, failure, random, now, unowned))
     }
     case "NextAttempt": {

@@ -21,6 +21,8 @@ export type Verdict =
   | { readonly type: "retry"; readonly random: number }
   | { readonly type: "wait"; readonly waitingFor: WaitingFor }
   | { readonly type: "fail"; readonly failure: Failure }
+  /** It has been healed meanwhile: look again at once. */
+  | { readonly type: "again" }
 
 export interface Start {
   readonly _tag: "Start"

@@ -144,6 +144,8 @@ const applyVerdict = (state: State, stepId: string, verdict: Verdict, now: numbe
     }
     case "fail":
       return [fail(stepId, current, verdict.failure, now)]
+    case "again":
+      return current.status === "locating" ? [{ _tag: "StepResumed", stepId, reason: "present", at: now }] : []
     case "retry": {
       if (current.status !== "locating" || current.failure === undefined) return []
       const scheduled = retry(state, stepId, current.failure, verdict.random, now)
@@ -159,7 +161,9 @@ const settleRecovery = (state: State, command: Command & { _tag: "SettleRecovery
   const willWait = current.status === "locating" || current.status === "pending"
   if (!waits && (!willWait || current.settled?.includes(recoveryId))) return []
   if (failure === undefined) return [{ _tag: "StepResumed", stepId, reason: "recovered", recoveryId, at: now }]
-  return waits ? [fail(stepId, current, failure, now)] : []
+  // Each waiter says in its own words what it waited for (T33).
+  const message = `step ${stepId} waited for an asset that could not be recovered: ${failure.message}`
+  return waits ? [fail(stepId, current, { ...failure, message }, now)] : []
 }
 
 const tick = (state: State, now: number): ReadonlyArray<Event> => {

@@ -1,0 +1,19 @@
+import type * as Asset from "../domain/Asset.ts"
+import type * as Limit from "../domain/Limit.ts"
+import type * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
+import type * as RecoveryState from "../domain/recovery/RecoveryState.ts"
+import type * as RunCommands from "../domain/run/RunCommands.ts"
+import type * as RunState from "../domain/run/RunState.ts"
+import type * as RunKey from "../domain/RunKey.ts"
+import type * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
+import * as Actor from "./Actor.ts"
+
+/** The kinds of actor, by address and protocol only, so that each can know the others. */
+export const run = Actor.make<RunState.State, RunCommands.Unstamped, RunCommands.Rejection>("run")
+export const asset = Actor.make<Asset.State, Asset.Unstamped, never>("asset")
+export const recovery = Actor.make<RecoveryState.State, RecoveryDecide.Unstamped, RecoveryDecide.Rejection>("recovery")
+export const workflow = Actor.make<WorkflowDefinition.State, WorkflowDefinition.Command, WorkflowDefinition.Rejection>(
+  "workflow"
+)
+export const runKey = Actor.make<RunKey.State, RunKey.Command, never>("runkey")
+export const limit = Actor.make<Limit.State, Limit.Command, never>("limit")

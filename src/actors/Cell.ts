@@ -1,0 +1,324 @@
+import { type Array as Arr, Cause, type Context, Effect, Fiber, Result, Schedule } from "effect"
+import type { Clock } from "effect/Clock"
+import { metadataText } from "../eventstore/EventCodec.ts"
+import type { Appended, EventStore, Metadata, NewEvent } from "../eventstore/EventStore.ts"
+import * as HashChain from "../eventstore/HashChain.ts"
+import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
+
+/** Commands decided together in one append. */
+const decidedTogetherMax = 256
+
+/** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
+const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
+
+interface Pending<State, Command, Rejection> {
+  readonly command: Command
+  readonly metadata: Metadata
+  /** The activity that sent it: its fiber ends by itself once it has the answer. */
+  readonly from: string | null
+  readonly resume: (answer: Effect.Effect<Answer<State>, Rejection>) => void
+}
+
+/** One actor in memory. */
+export interface Cell<State, Command, Rejection> {
+  readonly execute: (command: Command, metadata: Metadata) => Effect.Effect<Answer<State>, Rejection>
+  /** Loads the actor if need be and starts what its state demands. */
+  readonly wake: () => void
+  /** True when nothing of it has to stay in memory. */
+  readonly isIdle: () => boolean
+  /** When it was last used, epoch ms. */
+  readonly usedAt: () => number
+  /** Nothing is owed and nothing demanded: it may leave memory at once. */
+  readonly isDone: () => boolean
+  readonly drain: Effect.Effect<void>
+  readonly close: () => void
+  readonly fibers: () => ReadonlyArray<Fiber.Fiber<unknown, unknown>>
+}
+
+/**
+ * Makes one actor: a queue of commands, a state that never runs ahead of the log, and the fibers of its activities.
+ *
+ * One append is in flight at a time; commands that queue meanwhile are decided in order and appended as one. Replies,
+ * the new state and the activities follow only when the append is durable. A fresh start, a crash, a shard that moved
+ * and a passivated actor that wakes up all come through `load`.
+ */
+export const make = <State, Command, Stamped, Event extends Timed, Rejection, Demand, R>(options: {
+  readonly behaviour: Behaviour<State, Command, Stamped, Event, Rejection, Demand, R>
+  readonly actorId: string
+  readonly store: EventStore["Service"]
+  readonly clock: Clock
+  readonly context: Context.Context<R>
+  /** Whether this process still owns the actor's shard. */
+  readonly owned: () => boolean
+  /** The actor has lost its shard, or is done: forget it. */
+  readonly onIdle: () => void
+}): Cell<State, Command, Rejection> => {
+  const { actorId, behaviour, clock, context, onIdle, owned, store } = options
+  const streamName = `${behaviour.category}-${actorId}`
+  const fork = Effect.runForkWith(context)
+  const running = new Map<string, { fiber: Fiber.Fiber<unknown, unknown> | null; readonly resident: boolean }>()
+  let queue: Array<Pending<State, Command, Rejection>> = []
+  let state = behaviour.decider.initial
+  let version = 0
+  let chain = HashChain.genesis
+  let loaded = false
+  /** The stream is taken to be new without having been read; a lost compare-and-set says otherwise. */
+  let assumedNew = false
+  let draining = false
+  let closed = false
+  let wanted = false
+  let usedAt = clock.currentTimeMillisUnsafe()
+
+  const reset = () => {
+    state = behaviour.decider.initial
+    version = 0
+    chain = HashChain.genesis
+    loaded = false
+    assumedNew = false
+  }
+
+  const catchUp = Effect.gen(function* () {
+    const recorded = yield* store.read(streamName, version)
+    if (recorded.length === 0) return
+    if (behaviour.prepare !== undefined) yield* behaviour.prepare(recorded)
+    for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
+    const last = recorded[recorded.length - 1]!
+    version = last.streamVersion
+    chain = last.hash
+  }).pipe(
+    Effect.tapError((error) => Effect.logWarning(`${streamName} cannot be read yet`, error)),
+    Effect.retry(supervision),
+    Effect.orDie
+  )
+
+  const load = Effect.gen(function* () {
+    yield* catchUp
+    loaded = true
+    const first = behaviour.onActivate?.(state) ?? null
+    if (first === null) reconcile(new Set())
+    else yield* commitAll([{ command: first, metadata: {}, from: null, resume: () => {} }])
+  })
+
+  const answer = (appended: Appended | null): Answer<State> => ({
+    state,
+    streamVersion: version,
+    position: appended?.position ?? null
+  })
+
+  /** Decides the batch in order on the state that the log holds; events, and what to tell each sender once durable. */
+  const decideAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>) => {
+    const now = clock.currentTimeMillisUnsafe()
+    const events: Array<Event> = []
+    const replies: Array<Effect.Effect<never, Rejection> | null> = []
+    let next = state
+    for (const { command } of batch) {
+      try {
+        const decision = behaviour.decider.decide(behaviour.stamp(command, now, actorId, next), next)
+        if (Result.isFailure(decision)) {
+          replies.push(Effect.fail(decision.failure))
+          continue
+        }
+        for (const event of decision.success) {
+          next = behaviour.decider.evolve(next, event)
+          events.push(event)
+        }
+        replies.push(null)
+      } catch (defect) {
+        replies.push(Effect.die(defect))
+      }
+    }
+    return { events, next, now, replies }
+  }
+
+  const link = (events: ReadonlyArray<Event>, metadata: Metadata): Arr.NonEmptyReadonlyArray<NewEvent> => {
+    let previous = chain
+    let streamVersion = version
+    return events.map((event, index): NewEvent => {
+      const stored = behaviour.encode(event)
+      const own = index === 0 ? metadata : {}
+      streamVersion++
+      previous = HashChain.link(previous, {
+        streamVersion,
+        ...stored,
+        recordedAt: event.at,
+        metadata: metadataText(own)
+      })
+      return { ...stored, metadata: own, recordedAt: event.at, hash: previous }
+    }) as unknown as Arr.NonEmptyReadonlyArray<NewEvent>
+  }
+
+  const commitAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>): Effect.Effect<void, never, R> =>
+    Effect.gen(function* () {
+      const { events, next, now, replies } = decideAll(batch)
+      const tell = (appended: Appended | null) =>
+        batch.forEach((pending, index) => pending.resume(replies[index] ?? Effect.succeed(answer(appended))))
+      if (events.length === 0) {
+        reconcile(new Set(batch.map(({ from }) => from)))
+        return tell(null)
+      }
+      const stored = link(events, batch.find(({ metadata }) => Object.keys(metadata).length > 0)?.metadata ?? {})
+      const appended = yield* Effect.result(
+        store.append({
+          streamName,
+          expectedVersion: version,
+          events: stored,
+          wakeAt: behaviour.wakeAt(next, now),
+          waitsOn: behaviour.waitsOn?.(next) ?? null
+        })
+      )
+      if (Result.isSuccess(appended)) {
+        state = next
+        version += stored.length
+        chain = stored[stored.length - 1]!.hash
+        assumedNew = false
+        reconcile(new Set(batch.map(({ from }) => from)))
+        return tell(appended.success)
+      }
+      if (appended.failure._tag === "AppendRefused") {
+        // The data of one of them is at fault: each is tried alone, so that only the culprit fails.
+        if (batch.length > 1) return yield* Effect.forEach(batch, (pending) => commitAll([pending]), { discard: true })
+        const { failure } = appended
+        return batch[0]!.resume(Effect.die(failure))
+      }
+      // Another owner wrote. If the shard is no longer ours, stop everything and leave; otherwise decide again.
+      if (!owned()) {
+        close()
+        return batch.forEach(({ resume }) => resume(Effect.die(new Error(`${streamName} has moved to another process`))))
+      }
+      if (assumedNew) {
+        reset()
+        yield* load
+      } else {
+        yield* catchUp
+        reconcile(new Set())
+      }
+      return yield* commitAll(batch)
+    })
+
+  const work = Effect.gen(function* () {
+    while (!closed) {
+      // A stream that a first command creates need not be read: if it exists after all, the compare-and-set says so.
+      if (!loaded) {
+        assumedNew = !wanted && queue.length > 0 && behaviour.creates(queue[0]!.command)
+        if (!assumedNew) yield* load
+        loaded = true
+      }
+      wanted = false
+      if (queue.length === 0) break
+      const batch = queue.splice(0, decidedTogetherMax)
+      yield* commitAll(batch).pipe(
+        Effect.catchCause((cause) => {
+          reset()
+          const failed = Effect.die(Cause.squash(cause))
+          for (const { resume } of batch) resume(failed)
+          return Effect.logError(`${streamName} failed and is loaded again`, cause)
+        })
+      )
+    }
+  }).pipe(
+    Effect.catchCause((cause) => {
+      reset()
+      for (const { resume } of queue.splice(0)) resume(Effect.die(Cause.squash(cause)))
+      return Effect.logError(`${streamName} could not be loaded`, cause)
+    }),
+    Effect.ensuring(
+      Effect.sync(() => {
+        draining = false
+        if (closed) for (const { resume } of queue.splice(0)) resume(Effect.die(new Error(`${streamName} was closed`)))
+        else if (queue.length > 0 || wanted) start()
+        else onIdle()
+      })
+    )
+  )
+
+  const start = () => {
+    if (draining || closed) return
+    draining = true
+    fork(work)
+  }
+
+  const submit = (command: Command, metadata: Metadata, from: string | null) =>
+    Effect.callback<Answer<State>, Rejection>((resume) => {
+      usedAt = clock.currentTimeMillisUnsafe()
+      if (closed) return resume(Effect.die(new Error(`${streamName} was closed`)))
+      queue.push({ command, metadata, from, resume })
+      start()
+    })
+
+  /**
+   * Starts what the state demands and does not run, ends what runs and is no longer demanded. A fiber owns its key
+   * until its result is in the log; senders of the commands just committed end by themselves.
+   */
+  const reconcile = (senders: ReadonlySet<string | null>) => {
+    // A commit that outlives the actor must not start the next activity.
+    const demanded = closed ? [] : behaviour.demands(state)
+    const keys = new Map<string, Demand>()
+    for (const demand of demanded) keys.set(behaviour.key(demand, state), demand)
+    for (const [key, { fiber }] of running) {
+      if (keys.has(key)) continue
+      running.delete(key)
+      if (!senders.has(key)) fiber?.interruptUnsafe()
+    }
+    for (const [key, demand] of keys) if (!running.has(key)) begin(key, demand)
+    behaviour.settled?.(actorId, state)
+  }
+
+  const begin = (key: string, demand: Demand) => {
+    const entry = { fiber: null as Fiber.Fiber<unknown, unknown> | null, resident: behaviour.isResident(demand) }
+    running.set(key, entry)
+    const isDemanded = () => running.get(key) === entry
+    const commit = (command: Command) => submit(command, {}, key)
+    const attempt = Effect.suspend(() => behaviour.activity(demand, state, commit)).pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.interrupt
+          : Effect.logWarning(`activity ${key} of ${streamName} failed`, cause)
+      )
+    )
+    // The first try carries no schedule: nearly all need no second one.
+    const fiber = fork(
+      Effect.flatMap(attempt, () =>
+        isDemanded()
+          ? attempt.pipe(
+              Effect.delay("50 millis"),
+              Effect.repeat({ schedule: supervision, while: isDemanded }),
+              Effect.asVoid
+            )
+          : Effect.void
+      )
+    )
+    entry.fiber = fiber
+  }
+
+  const close = () => {
+    closed = true
+    for (const { fiber } of running.values()) fiber?.interruptUnsafe()
+    running.clear()
+    if (!draining) for (const { resume } of queue.splice(0)) resume(Effect.die(new Error(`${streamName} was closed`)))
+    behaviour.settled?.(actorId, state)
+  }
+
+  const isIdle = () => {
+    if (draining || queue.length > 0) return false
+    for (const { resident } of running.values()) if (resident) return false
+    return true
+  }
+
+  return {
+    execute: (command, metadata) => submit(command, metadata, null),
+    wake: () => {
+      if (loaded) return
+      wanted = true
+      start()
+    },
+    isIdle,
+    usedAt: () => usedAt,
+    isDone: () => isIdle() && loaded && running.size === 0 && behaviour.wakeAt(state, 0) === null,
+    drain: Effect.suspend(() => {
+      const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
+      return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)
+    }),
+    close,
+    fibers: () => [...running.values()].flatMap(({ fiber }) => (fiber === null ? [] : [fiber]))
+  }
+}

@@ -1,0 +1,94 @@
+import { Context, Effect, Layer, Random } from "effect"
+import { Stores } from "../capabilities/Stores.ts"
+import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
+import type { Verdict } from "../domain/run/RunCommands.ts"
+import { type State as RunState, step } from "../domain/run/RunState.ts"
+import { AssetCheck } from "./AssetCheck.ts"
+import { Inputs } from "./Inputs.ts"
+import { LocationIndex } from "./LocationIndex.ts"
+import { RecoveryDesk } from "./RecoveryDesk.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+
+/**
+ * Leads the failure of an attempt to a declared asset and reports it (F4, T6): first among the step's own inputs, then
+ * through the index of locations. A step reports to the Asset, and only what a probe confirms is healed.
+ */
+export class Locate extends Context.Service<
+  Locate,
+  { readonly locate: (run: RunState, stepId: string, failure: Failure) => Effect.Effect<Verdict> }
+>()("kintsugi/actors/Locate") {
+  static readonly layer = Layer.effect(
+    Locate,
+    Effect.gen(function* () {
+      const assets = yield* AssetCheck
+      const inputs = yield* Inputs
+      const index = yield* LocationIndex
+      const desk = yield* RecoveryDesk
+      const health = yield* StoreHealth
+      const stores = yield* Stores
+
+      const retry = Effect.map(Random.next, (random): Verdict => ({ type: "retry", random }))
+
+      /** The declared input that has this object among its parts. */
+      const amongInputs = Effect.fnUntraced(function* (run: RunState, stepId: string, store: string, key: string) {
+        const resolved = yield* Effect.orElseSucceed(inputs.resolve(run, stepId), () => [])
+        for (const ref of resolved) {
+          const { latest } = yield* assets.read(ref)
+          const owned = latest?.parts.some((part) => part.store === store && part.key === key && part.written)
+          if (owned === true) return { assetId: ref.assetId, partitionKey: ref.partitionKey }
+        }
+        return null
+      })
+
+      const assetOf = Effect.fnUntraced(function* (run: RunState, stepId: string, failure: Failure) {
+        const { key, store } = failure
+        if (store !== undefined && key !== undefined) {
+          const found = (yield* amongInputs(run, stepId, store, key)) ?? (yield* index.owner(store, key))
+          if (found !== null) return found
+        }
+        return failure.asset ?? null
+      })
+
+      /** The bytes are wrong: what was found is moved aside, so that nothing reads it and nothing is lost. */
+      const quarantine = Effect.fnUntraced(function* (run: RunState, ref: AssetRef, failure: Failure) {
+        const { key, store } = failure
+        if (store === undefined || key === undefined) return null
+        const driver = yield* stores.get(store)
+        yield* driver.copy(key, `.quarantine/${run.runId}/${key}`)
+        yield* driver.delete(key)
+        const { latest } = yield* assets.read(ref)
+        return latest?.generation ?? 0
+      })
+
+      const locate: Locate["Service"]["locate"] = Effect.fnUntraced(function* (run, stepId, failure) {
+        const ref = yield* assetOf(run, stepId, failure)
+        if (ref === null) {
+          const where = failure.key === undefined ? "" : ` (${failure.store}/${failure.key})`
+          const message = `step ${stepId} misses something that belongs to no declared asset${where}: ${failure.message}`
+          return { type: "fail", failure: { ...failure, code: "no_producer", message } }
+        }
+        if (desk.isOff(ref)) return yield* retry
+        const reportedBy = `${run.runId}/${stepId}/${step(run, stepId).attempt}`
+        if (failure.class === "corrupt") {
+          const moved = yield* Effect.result(quarantine(run, ref, failure))
+          if (moved._tag === "Failure") {
+            const { failure: error } = moved
+            if (error._tag === "StoreError" && error.failure.class === "store_unavailable") {
+              yield* health.observe(error.failure)
+              return { type: "wait", waitingFor: { type: "store", store: error.failure.store ?? "" } }
+            }
+          } else if (moved.success !== null) yield* assets.reportCorrupt(ref, moved.success, reportedBy)
+        }
+        const asserted = failure.key === undefined
+        const reality = yield* assets.check(ref, { reportedBy, asserted })
+        if (reality.status === "present") {
+          // It is there after all: the attempt counts as transient, so that this cannot loop.
+          return yield* retry
+        }
+        return yield* desk.report(run, stepId, ref, reality)
+      })
+
+      return Locate.of({ locate: (run, stepId, failure) => Effect.annotateLogs(locate(run, stepId, failure), { missed: assetName(failure.asset ?? { assetId: failure.key ?? "?", partitionKey: "" }) }) })
+    })
+  )
+}

@@ -1,0 +1,376 @@
+import { createHash } from "node:crypto"
+import { Clock, Duration, Effect, Random, Result } from "effect"
+import { Stores } from "../capabilities/Stores.ts"
+import * as Asset from "../domain/Asset.ts"
+import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
+import * as Id from "../domain/Id.ts"
+import type { Part } from "../domain/Production.ts"
+import { type Command, decider, type Rejection, type Unstamped } from "../domain/recovery/RecoveryDecide.ts"
+import * as RecoveryDemand from "../domain/recovery/RecoveryDemand.ts"
+import * as RecoveryEvents from "../domain/recovery/RecoveryEvents.ts"
+import { type State, waiters } from "../domain/recovery/RecoveryState.ts"
+import { step } from "../domain/run/RunState.ts"
+import * as EventCodec from "../eventstore/EventCodec.ts"
+import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
+import * as Actors from "./Actors.ts"
+import { assetCodec } from "./AssetActor.ts"
+import { AssetCheck, type Reality } from "./AssetCheck.ts"
+import type { Behaviour, Commit } from "./Behaviour.ts"
+import { Definitions } from "./Definitions.ts"
+import { LocationIndex } from "./LocationIndex.ts"
+import { RecoveryDesk } from "./RecoveryDesk.ts"
+import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+
+export const codec = EventCodec.make(RecoveryEvents.Event, {})
+export const decode = (recorded: RecordedEvent): RecoveryEvents.Event => ({
+  ...codec.decode(recorded),
+  at: recorded.recordedAt
+})
+
+/** Losses that come in a burst are looked at together: one lost bucket is one plan over many assets. */
+const coalesceMs = 50
+/** Waiters told at once, and the least time that a batch of `releaseBatchMax` takes. */
+const releasesAtOnce = 16
+const releaseBatchMs = 100
+/** Largest part whose bytes are read again to verify a heal; of larger ones the size is compared. */
+const verifyBytesMax = 16 * 1024 * 1024
+
+const sleepUntil = (dueAt: number) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => (dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void))
+
+/** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
+export const make = Effect.gen(function* () {
+  const runs = yield* Actors.run.client
+  const recoveries = yield* Actors.recovery.client
+  const assetActors = yield* Actors.asset.client
+  const assets = yield* AssetCheck
+  const desk = yield* RecoveryDesk
+  const planner = yield* RecoveryPlanner
+  const definitions = yield* Definitions
+  const health = yield* StoreHealth
+  const stores = yield* Stores
+  const index = yield* LocationIndex
+  const log = yield* EventStore
+
+  type Send = Commit<State, Unstamped, Rejection>
+  const refOf = ({ assetId, partitionKey }: State): AssetRef => ({ assetId, partitionKey })
+
+  /** A copy of the part's bytes in another recorded place, put back where the part belongs. */
+  const copyBack = (part: Part) =>
+    Effect.gen(function* () {
+      for (const copy of yield* index.copies(part.sha256)) {
+        if (copy.store === part.store && copy.key === part.key) continue
+        const from = yield* Effect.result(Effect.flatMap(stores.get(copy.store), (store) => store.readBytes(copy.key)))
+        if (Result.isFailure(from)) continue
+        if (createHash("sha256").update(from.success).digest("hex") !== part.sha256) continue
+        const store = yield* stores.get(part.store)
+        const written = yield* store.write(part.key, from.success)
+        return { ...written, written: true }
+      }
+      return null
+    })
+
+  /** Puts every absent part back from copies; null when one has none. */
+  const restoreFromCopies = Effect.fnUntraced(function* (latest: Asset.Generation) {
+    const parts: Array<Part> = []
+    for (const part of latest.parts) {
+      const there = yield* Effect.result(Effect.flatMap(stores.get(part.store), (store) => store.stat(part.key)))
+      if (Result.isSuccess(there)) {
+        parts.push(part)
+        continue
+      }
+      const copied = yield* copyBack(part)
+      if (copied === null) return null
+      parts.push(copied)
+    }
+    return parts.length === 0 ? null : parts
+  })
+
+  const recordCopy = Effect.fnUntraced(function* (recovery: State, latest: Asset.Generation, parts: ReadonlyArray<Part>) {
+    const { contentChanged: _c, generation: _g, recoveryId: _r, restored: _s, ...provenance } = latest
+    const productionKey = `copy/${recovery.recoveryId}/${recovery.round}`
+    const by = { ...provenance, productionKey }
+    const { state } = yield* assetActors.execute(Id.asset(latest.assetId, latest.partitionKey), {
+      _tag: "Produce",
+      ...provenance,
+      productionKey,
+      producedAt: yield* Clock.currentTimeMillis,
+      parts,
+      recoveryId: recovery.recoveryId
+    })
+    return Asset.generationOf(state, by) ?? Asset.currentGeneration(state)
+  })
+
+  /** Asks for the recoveries of the missing inputs, and waits on them as one more waiter. */
+  const joinParents = Effect.fnUntraced(function* (
+    recovery: State,
+    parents: ReadonlyArray<{ readonly ref: AssetRef; readonly generation: number }>,
+    commit: Send
+  ) {
+    const ids: Array<string> = []
+    for (const { generation, ref } of parents) {
+      const recoveryId = Id.recovery(ref.assetId, ref.partitionKey, generation)
+      const { priority } = recovery
+      const joined = yield* desk.join({
+        ref,
+        generation,
+        waiter: { recoveryId: recovery.recoveryId },
+        priority,
+        reopen: recovery.round > 1
+      })
+      ids.push(recoveryId)
+      if (joined.status === "succeeded") yield* commit({ _tag: "SettleParent", recoveryId })
+      if (joined.status === "failed" || joined.status === "canceled") {
+        yield* commit({ _tag: "SettleParent", recoveryId, failure: joined.failure ?? undefined })
+      }
+    }
+    return ids
+  })
+
+  const plan = (recovery: State, round: number, commit: Send) =>
+    Effect.gen(function* () {
+      const ref = refOf(recovery)
+      yield* Effect.sleep(Duration.millis(coalesceMs))
+      let reality: Reality = yield* assets.check(ref, { reportedBy: recovery.recoveryId })
+      const lost = reality.state.latest?.parts[0]?.store
+      // Many losses at once are a sign of the store: healing begins only after the settle time and a second look.
+      if (lost !== undefined && (yield* health.settle(lost))) {
+        reality = yield* assets.check(ref, { reportedBy: recovery.recoveryId })
+      }
+      if (reality.status === "unavailable") {
+        yield* health.awaitReady(reality.store)
+        return
+      }
+      const { latest } = reality.state
+      if (reality.status === "present") {
+        const generation = Asset.currentGeneration(reality.state)
+        return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
+      }
+      if (latest !== null && reality.state.missing?.reason !== "corrupt") {
+        const parts = yield* Effect.orElseSucceed(restoreFromCopies(latest), () => null)
+        if (parts !== null) {
+          const generation = yield* recordCopy(recovery, latest, parts)
+          return yield* commit({ _tag: "Restore", round, via: "copy", generation, contentChanged: false })
+        }
+      }
+      const found = yield* planner.plan(ref)
+      if (found.type === "present") return
+      if (found.type === "unavailable") {
+        yield* health.awaitReady(found.store)
+        return
+      }
+      if (found.type === "unrecoverable") {
+        const { message, reasonCode, rootCause } = found
+        const failure: Failure = { class: "asset_missing", code: reasonCode, message, asset: ref }
+        return yield* commit({ _tag: "Reject", round, reasonCode, failure, rootCause })
+      }
+      const { planned } = found
+      const parents = yield* joinParents(recovery, planned.missing, commit)
+      for (const parent of parents) {
+        if (!(yield* desk.waitsFor(parent, recovery.recoveryId))) continue
+        const message = `${assetName(ref)} cannot be recovered: its recovery would wait for itself`
+        const failure: Failure = { class: "asset_missing", code: "cycle", message, asset: ref }
+        return yield* commit({ _tag: "Reject", round, reasonCode: "cycle", failure })
+      }
+      return yield* commit({
+        _tag: "Plan",
+        round,
+        planned: {
+          class: planned.class,
+          rootCause: rootCause(planned),
+          plan: planSteps(planned),
+          producer: planned.producer,
+          parents,
+          ...planned.settings
+        }
+      })
+    })
+
+  /** The producer's run of an attempt that was given up may still execute: it ends before another begins. */
+  const cancelRun = (runId: string | null, reason: string) =>
+    runId === null ? Effect.void : Effect.ignore(runs.execute(runId, { _tag: "Cancel", reason }))
+
+  const startProducer = (recovery: State, attempt: number, commit: Send) =>
+    Effect.gen(function* () {
+      const { producer, producerRunId } = recovery
+      if (producer === null || producerRunId === null) return
+      if (attempt > 1) {
+        yield* cancelRun(
+          Id.ofParts("recovery-run", recovery.recoveryId, recovery.round, attempt - 1),
+          "the recovery began another attempt"
+        )
+      }
+      const defined = definitions.get(producer.workflow, producer.version)
+      if (defined === undefined) return yield* Effect.die(new Error(`workflow ${producer.workflow} is not loaded`))
+      const { priority } = recovery
+      yield* Effect.orDie(
+        runs.execute(producerRunId, {
+          _tag: "Start",
+          runId: producerRunId,
+          workflow: producer.workflow,
+          version: producer.version,
+          definition: defined.definition,
+          parameters: producer.parameters,
+          partitionKey: producer.partitionKey,
+          trigger: { type: "recovery", recoveryId: recovery.recoveryId, ...refOf(recovery) },
+          // A recovery goes before equals of the best of its waiters.
+          priority: Math.max(0, priority - 1),
+          only: recovery.only,
+          results: producer.results
+        })
+      )
+      return yield* commit({ _tag: "ConfirmStart", attempt })
+    })
+
+  const rejectOutput = (recovery: State, reasonCode: "output_absent" | "output_corrupt", why: string, commit: Send) => {
+    const ref = refOf(recovery)
+    const message = `${assetName(ref)} was made again by run ${recovery.producerRunId}, which ended well, but ${why}`
+    const failure: Failure = { class: "asset_missing", code: reasonCode, message, asset: ref }
+    return commit({ _tag: "Reject", round: recovery.round, reasonCode, failure })
+  }
+
+  /** The parts of the generation that was lost, from the asset's own history. */
+  const lostParts = Effect.fnUntraced(function* (recovery: State) {
+    const { assetId, lostGeneration, partitionKey } = recovery
+    const history = yield* Effect.orDie(log.read(`asset-${Id.asset(assetId, partitionKey)}`, 0))
+    for (const recorded of history) {
+      if (recorded.type !== "AssetProduced") continue
+      const event = assetCodec.decode(recorded)
+      if (event._tag === "AssetProduced" && event.generation === lostGeneration) return event.parts
+    }
+    return []
+  })
+
+  /** Whether a part's bytes are those that its producer says it wrote. */
+  const isIntact = Effect.fnUntraced(function* (part: Part) {
+    const store = yield* stores.get(part.store)
+    const info = yield* store.stat(part.key)
+    if (info.bytes !== part.bytes) return false
+    if (info.sha256 !== undefined) return info.sha256 === part.sha256
+    if (part.bytes > verifyBytesMax) return true
+    const bytes = yield* store.readBytes(part.key)
+    return createHash("sha256").update(bytes).digest("hex") === part.sha256
+  })
+
+  const verify = (recovery: State, commit: Send) =>
+    Effect.gen(function* () {
+      const reality = yield* assets.check(refOf(recovery), { reportedBy: recovery.recoveryId })
+      if (reality.status === "unavailable") {
+        yield* health.awaitReady(reality.store)
+        return
+      }
+      const { latest } = reality.state
+      const generation = Asset.currentGeneration(reality.state)
+      if (reality.status !== "present" || latest === null || generation <= recovery.lostGeneration) {
+        const why = generation <= recovery.lostGeneration ? "it declared no such asset" : "its bytes are not there"
+        return yield* rejectOutput(recovery, "output_absent", why, commit)
+      }
+      if (latest.parts.length === 0 && (yield* lostParts(recovery)).length > 0) {
+        return yield* rejectOutput(recovery, "output_absent", "it wrote nothing", commit)
+      }
+      const intact = yield* Effect.result(Effect.forEach(latest.parts, isIntact, { concurrency: 4 }))
+      if (Result.isFailure(intact)) {
+        if (intact.failure._tag === "StoreError") {
+          yield* health.observe(intact.failure.failure)
+          if (intact.failure.failure.class === "store_unavailable") {
+            yield* health.awaitReady(intact.failure.failure.store ?? "")
+          }
+        }
+        return
+      }
+      if (intact.success.includes(false)) {
+        return yield* rejectOutput(recovery, "output_corrupt", "its bytes are not those that it wrote", commit)
+      }
+      const { contentChanged } = latest
+      return yield* commit({ _tag: "Restore", round: recovery.round, via: "producer", generation, contentChanged })
+    })
+
+  /** Whether somebody still waits: asked of the waiters themselves, until one says so. */
+  const isWanted = Effect.fnUntraced(function* (recovery: State) {
+    if (recovery.waiterCount === 0) return true
+    for (const waiter of waiters(recovery, 0, recovery.waiterCount)) {
+      if ("recoveryId" in waiter) {
+        const { state } = yield* Effect.orDie(recoveries.execute(waiter.recoveryId, { _tag: "Read" }))
+        if (state.parents.includes(recovery.recoveryId) || state.status === "requested") return true
+        continue
+      }
+      const { state } = yield* Effect.orDie(runs.execute(waiter.runId, { _tag: "Read" }))
+      const { status, waitingFor } = step(state, waiter.stepId)
+      if (state.ended !== null) continue
+      if (waitingFor?.recoveryId === recovery.recoveryId || status === "locating" || status === "pending") return true
+    }
+    return false
+  })
+
+  const nextAttempt = (recovery: State, attempt: number, dueAt: number, commit: Send) =>
+    Effect.gen(function* () {
+      yield* sleepUntil(dueAt)
+      // Somebody may have put it back meanwhile, or an unrelated run made it.
+      const reality = yield* assets.check(refOf(recovery), { reportedBy: recovery.recoveryId })
+      if (reality.status === "unavailable") {
+        yield* health.awaitReady(reality.store)
+        return
+      }
+      if (reality.status === "present") {
+        const generation = Asset.currentGeneration(reality.state)
+        const { round } = recovery
+        return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
+      }
+      return yield* commit({ _tag: "NextAttempt", attempt, wanted: yield* isWanted(recovery) })
+    })
+
+  const release = (recovery: State, from: number, to: number, commit: Send) =>
+    Effect.gen(function* () {
+      const failure = recovery.status === "succeeded" ? undefined : (recovery.failure ?? undefined)
+      const { recoveryId } = recovery
+      if (recovery.status !== "succeeded") yield* cancelRun(recovery.producerRunId, "the recovery has ended")
+      const tell = Effect.forEach(
+        waiters(recovery, from, to),
+        (waiter) =>
+          "recoveryId" in waiter
+            ? Effect.ignore(recoveries.execute(waiter.recoveryId, { _tag: "SettleParent", recoveryId, failure }))
+            : Effect.ignore(
+                runs.execute(waiter.runId, { _tag: "SettleRecovery", recoveryId, stepId: waiter.stepId, failure })
+              ),
+        { concurrency: releasesAtOnce, discard: true }
+      )
+      const full = to - from >= RecoveryDemand.releaseBatchMax
+      yield* full ? Effect.all([tell, Effect.sleep(Duration.millis(releaseBatchMs))], { concurrency: 2 }) : tell
+      return yield* commit({ _tag: "Release", released: to })
+    })
+
+  const behaviour: Behaviour<State, Unstamped, Command, RecoveryEvents.Event, Rejection, RecoveryDemand.Demand> = {
+    category: "recovery",
+    decider,
+    encode: codec.encode,
+    decode,
+    stamp: (command, now) => ({ ...command, now }),
+    creates: () => false,
+    demands: RecoveryDemand.demands,
+    key: (demand, state) => RecoveryDemand.key(state, demand),
+    isResident: RecoveryDemand.isResident,
+    activity: (demand, recovery, commit) => {
+      switch (demand._tag) {
+        case "Plan":
+          return plan(recovery, demand.round, commit)
+        case "StartProducer":
+          return startProducer(recovery, demand.attempt, commit)
+        case "Verify":
+          return verify(recovery, commit)
+        case "NextAttempt":
+          return nextAttempt(recovery, demand.attempt, demand.dueAt, commit)
+        case "Timer":
+          return Effect.gen(function* () {
+            yield* sleepUntil(demand.at)
+            return yield* commit({ _tag: "Tick", random: yield* Random.next })
+          })
+        case "Release":
+          return release(recovery, demand.from, demand.to, commit)
+      }
+    },
+    wakeAt: RecoveryDemand.wakeAt,
+    waitsOn: RecoveryDemand.waitsOnKeys
+  }
+  return behaviour
+})

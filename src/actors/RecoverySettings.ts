@@ -1,0 +1,13 @@
+import { Context } from "effect"
+import type { Definition } from "../domain/Definition.ts"
+
+/** Whether recovery is on in this process (`KINTSUGI_RECOVERY`). */
+export const RecoveryEnabled = Context.Reference<boolean>("kintsugi/actors/RecoveryEnabled", {
+  defaultValue: () => true
+})
+
+/** The off switches of process, workflow and step together (F40). */
+export const healsStep = (enabled: boolean, definition: Definition | null, stepId: string): boolean => {
+  const step = definition?.steps.find(({ id }) => id === stepId)
+  return enabled && definition !== null && definition.recovery.enabled && step !== undefined && step.recovery.enabled
+}

@@ -1,0 +1,223 @@
+import { Clock, Duration, Effect, Random } from "effect"
+import type { Failure } from "../domain/Failure.ts"
+import type { UsedInput } from "../domain/Production.ts"
+import * as Asset from "../domain/Asset.ts"
+import * as Id from "../domain/Id.ts"
+import type { Command, Rejection, Unstamped } from "../domain/run/RunCommands.ts"
+import { decider } from "../domain/run/RunDecide.ts"
+import * as RunDemand from "../domain/run/RunDemand.ts"
+import * as RunEvents from "../domain/run/RunEvents.ts"
+import { type State, step, stepDefinition, stepsIn } from "../domain/run/RunState.ts"
+import * as EventCodec from "../eventstore/EventCodec.ts"
+import type { RecordedEvent } from "../eventstore/EventStore.ts"
+import type { Behaviour, Commit } from "./Behaviour.ts"
+import * as Actors from "./Actors.ts"
+import { Definitions, getOrDie } from "./Definitions.ts"
+import { Inputs } from "./Inputs.ts"
+import { JobRunner } from "./JobRunner.ts"
+import { Limits } from "./Limits.ts"
+import { Locate } from "./Locate.ts"
+import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
+import { Slots } from "./Slots.ts"
+
+const codec = EventCodec.make(RunEvents.Event, {})
+
+/** Stored form of a run's event: the time goes to the envelope, the pinned definition stays out. */
+export const encode = (event: RunEvents.Event) => {
+  if (event._tag !== "RunRequested") return codec.encode(event)
+  const { definition: _, ...stored } = event
+  return codec.encode(stored)
+}
+
+/** Decodes a run's event; the pinned definition must be in `definitions`. */
+export const decode = (definitions: Definitions["Service"], recorded: RecordedEvent): RunEvents.Event => {
+  const event = { ...codec.decode(recorded), at: recorded.recordedAt }
+  if (event._tag !== "RunRequested") return event
+  return { ...event, definition: getOrDie(definitions, event.workflow, event.version).definition }
+}
+
+/** Commands after which a step may begin in the same decision, if a slot is free. */
+const mayBegin = (command: Unstamped): boolean => {
+  switch (command._tag) {
+    case "Start":
+    case "EndStep":
+    case "RecordOutputs":
+    case "ReleaseStore":
+    case "SettleRecovery":
+      return true
+    default:
+      return false
+  }
+}
+
+const sleepUntil = (dueAt: number) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => (dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void))
+
+export interface Options {
+  readonly processId: string
+  readonly crashLimit: number
+}
+
+/** The WorkflowRun actor: drives the step graph (DESIGN, section 3). */
+export const make = (options: Options) =>
+  Effect.gen(function* () {
+    const definitions = yield* Definitions
+    const slots = yield* Slots
+    const limits = yield* Limits
+    const inputs = yield* Inputs
+    const locate = yield* Locate
+    const jobs = yield* JobRunner
+    const assets = yield* Actors.asset.client
+    const recoveries = yield* Actors.recovery.client
+    const runKeys = yield* Actors.runKey.client
+    const enabled = yield* RecoveryEnabled
+
+    type Send = Commit<State, Unstamped, Rejection>
+    const heals = (run: State, stepId: string) => healsStep(enabled, run.definition, stepId)
+    const limitOf = (run: State) => run.definition?.concurrency
+    const holder = (run: State, stepId: string) => `${run.runId}/${stepId}`
+
+    const begin = (run: State, demand: RunDemand.Demand & { _tag: "Begin" }, commit: Send) =>
+      Effect.gen(function* () {
+        const { dueAt, stepId } = demand
+        if (dueAt !== undefined) yield* sleepUntil(dueAt)
+        const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
+        if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
+        const capacity = limitOf(run)
+        const timeoutMs = stepDefinition(run, stepId)?.timeoutMs ?? 0
+        if (capacity !== undefined) {
+          yield* limits.acquire(run.workflow, { holder: holder(run, stepId), priority: run.priority, capacity, timeoutMs })
+        }
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(restore(slots.acquire(run.runId, run.priority)), () => {
+            slots.keep(run.runId)
+            return Effect.ensuring(
+              restore(commit({ _tag: "BeginStep", stepId, inputs: ensured.inputs })),
+              Effect.sync(() => slots.unpin(run.runId))
+            )
+          })
+        )
+      })
+
+    const execute = (run: State, stepId: string, attempt: number, commit: Send) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          yield* restore(slots.acquire(run.runId, run.priority))
+          const outcome = yield* Effect.onExit(restore(jobs.execute(run, stepId, attempt)), (exit) =>
+            Effect.sync(() => {
+              if (exit._tag === "Failure") slots.release()
+              else slots.handOver(run.runId, run.priority)
+            })
+          )
+          const ended = outcome.ok ? outcome : { ...outcome, heal: heals(run, stepId) }
+          yield* Effect.ensuring(
+            restore(commit({ _tag: "EndStep", stepId, attempt, outcome: ended })),
+            Effect.sync(() => slots.unpin(run.runId))
+          )
+        })
+      ).pipe(
+        Effect.ensuring(
+          limitOf(run) === undefined ? Effect.void : Effect.ignore(limits.release(run.workflow, holder(run, stepId)))
+        )
+      )
+
+    const record = (run: State, stepId: string, attempt: number, commit: Send) =>
+      Effect.gen(function* () {
+        const { inputs: used, produced, reads } = step(run, stepId)
+        const recoveryId = run.trigger.type === "recovery" ? run.trigger.recoveryId : undefined
+        const generations: Array<UsedInput> = []
+        for (const { assetId, partitionKey, parts, payload, producedAt } of produced) {
+          const by = { runId: run.runId, stepId, attempt }
+          const { state } = yield* assets.execute(Id.asset(assetId, partitionKey), {
+            _tag: "Produce",
+            assetId,
+            partitionKey,
+            workflow: run.workflow,
+            version: run.version,
+            ...by,
+            parameters: run.parameters,
+            runPartitionKey: run.partitionKey,
+            inputs: used,
+            reads,
+            payload,
+            parts,
+            producedAt,
+            recoveryId
+          })
+          const generation = Asset.generationOf(state, by) ?? Asset.currentGeneration(state)
+          generations.push({ assetId, partitionKey, generation })
+        }
+        return yield* commit({ _tag: "RecordOutputs", stepId, attempt, generations })
+      })
+
+    const report = (run: State, stepId: string, attempt: number, commit: Send) =>
+      Effect.gen(function* () {
+        const unknown: Failure = { class: "asset_missing", code: "unknown", message: "the failure was not recorded" }
+        const verdict = yield* locate.locate(run, stepId, step(run, stepId).failure ?? unknown)
+        return yield* commit({ _tag: "Locate", stepId, attempt, verdict })
+      })
+
+    const deliver = (run: State, to: "recovery" | "runKey", commit: Send) =>
+      Effect.gen(function* () {
+        if (to === "recovery" && run.trigger.type === "recovery") {
+          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason ?? "canceled" }
+          const failure = run.ended === "succeeded" ? undefined : (run.failure ?? canceled)
+          const told = recoveries.execute(run.trigger.recoveryId, {
+            _tag: "EndProducer",
+            producerRunId: run.runId,
+            failure,
+            unowned: failure?.code === "no_producer" && failure.asset === undefined,
+            random: yield* Random.next
+          })
+          // A recovery that no longer knows this run has nothing to learn from it.
+          yield* Effect.ignore(told)
+        }
+        if (to === "runKey" && run.runKey !== undefined) {
+          const now = yield* Clock.currentTimeMillis
+          yield* runKeys.execute(Id.ofParts(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
+        }
+        return yield* commit({ _tag: "ConfirmDelivery", to })
+      })
+
+    const behaviour: Behaviour<State, Unstamped, Command, RunEvents.Event, Rejection, RunDemand.Demand> = {
+      category: "run",
+      decider,
+      encode,
+      decode: (recorded) => decode(definitions, recorded),
+      stamp: (command, now, actorId) => ({ ...command, now, slot: mayBegin(command) && slots.promise(actorId) }),
+      creates: (command) => command._tag === "Start",
+      demands: RunDemand.demands,
+      key: RunDemand.key,
+      isResident: RunDemand.isResident,
+      activity: (demand, run, commit) => {
+        switch (demand._tag) {
+          case "Begin":
+            return begin(run, demand, commit)
+          case "Execute":
+            return execute(run, demand.stepId, demand.attempt, commit)
+          case "Record":
+            return record(run, demand.stepId, demand.attempt, commit)
+          case "Report":
+            return report(run, demand.stepId, demand.attempt, commit)
+          case "Timer":
+            return Effect.andThen(sleepUntil(demand.at), commit({ _tag: "Tick" }))
+          case "Deliver":
+            return deliver(run, demand.to, commit)
+        }
+      },
+      wakeAt: RunDemand.wakeAt,
+      waitsOn: RunDemand.waitsOnKeys,
+      // Attempts in progress when the actor comes to life were cut off: by a crash, or with the shard it moved from.
+      onActivate: (run) =>
+        run.ended === null && stepsIn(run, "executing").length > 0
+          ? { _tag: "Interrupt", reason: "crash", processId: options.processId, crashLimit: options.crashLimit }
+          : null,
+      onDrain: (run) =>
+        run.ended === null && stepsIn(run, "executing").length > 0
+          ? { _tag: "Interrupt", reason: "drain", processId: options.processId, crashLimit: options.crashLimit }
+          : null,
+      settled: (actorId) => slots.settle(actorId)
+    }
+    return behaviour
+  })
+

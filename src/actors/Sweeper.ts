@@ -1,0 +1,117 @@
+import { Clock, Duration, Effect, Layer, Schedule } from "effect"
+import { EventStore } from "../eventstore/EventStore.ts"
+import { leaseMs } from "../domain/run/RunDemand.ts"
+import { type State as RecoveryState, isTerminal } from "../domain/recovery/RecoveryState.ts"
+import * as Actors from "./Actors.ts"
+import { ActorSystem, wakeStream } from "./ActorSystem.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+
+const sweepMs = 1_000
+const lostWakesMs = 30_000
+const claimMax = 1_000
+const wakesAtOnce = 16
+/** `wakeAt` of work in progress is at most two leases ahead: one, rounded up to the grid of leases. */
+const startHorizonMs = 2 * leaseMs
+
+/**
+ * Brings back actors whose time has come: timers, and work that was in progress when its process died. It claims due
+ * rows by pushing them one lease ahead, so that two processes never wake the same actor and a lost wake comes back.
+ */
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const log = yield* EventStore
+    const system = yield* ActorSystem
+
+    const sweep = (horizonMs: number) =>
+      Effect.gen(function* () {
+        while (true) {
+          const now = yield* Clock.currentTimeMillis
+          const due = yield* log.claimDue({ now, horizonMs, leaseMs: startHorizonMs + leaseMs, limit: claimMax })
+          yield* Effect.forEach(due, (streamName) => Effect.provideService(wakeStream(streamName), ActorSystem, system), {
+            concurrency: wakesAtOnce,
+            discard: true
+          })
+          if (due.length < claimMax) return
+        }
+      }).pipe(Effect.catchCause((cause) => Effect.logWarning("a sweep of due actors failed", cause)))
+
+    // The first sweep looks ahead: whatever was in progress when the process before this one ended is found at once.
+    yield* sweep(startHorizonMs)
+    yield* Effect.forkScoped(Effect.repeat(Effect.delay(sweep(0), Duration.millis(sweepMs)), Schedule.forever))
+    yield* Effect.forkScoped(Effect.repeat(Effect.delay(findLostWakes, Duration.millis(lostWakesMs)), Schedule.forever))
+  })
+)
+
+/** Steps and recoveries that wait for a recovery to which nothing is owed any more: their wake-up was lost. */
+const findLostWakes = Effect.gen(function* () {
+  const log = yield* EventStore
+  const runs = yield* Actors.run.client
+  const recoveries = yield* Actors.recovery.client
+  for (const streamName of yield* log.lostWakes(claimMax)) {
+    const dash = streamName.indexOf("-")
+    const id = streamName.slice(dash + 1)
+    yield* Effect.logWarning(`${streamName} waits for something that has ended: it looks again`)
+    if (streamName.slice(0, dash) === "run") {
+      const { state } = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
+      for (const { waitingFor } of Object.values(state.steps)) {
+        if (waitingFor?.recoveryId === undefined) continue
+        const waitsOn = `recovery-${waitingFor.recoveryId}`
+        const awaited = yield* Effect.orDie(recoveries.execute(waitingFor.recoveryId, { _tag: "Read" }))
+        if (isTerminal(awaited.state)) yield* Effect.orDie(runs.execute(id, { _tag: "Recheck", waitsOn }))
+      }
+    } else if (streamName.slice(0, dash) === "recovery") {
+      const { state } = yield* Effect.orDie(recoveries.execute(id, { _tag: "Read" }))
+      for (const recoveryId of state.parents) yield* settleParent(id, recoveryId)
+    }
+  }
+}).pipe(Effect.catchCause((cause) => Effect.logWarning("the search for lost wake-ups failed", cause)))
+
+const settleParent = Effect.fnUntraced(function* (id: string, recoveryId: string) {
+  const recoveries = yield* Actors.recovery.client
+  const parent: { readonly state: RecoveryState } = yield* Effect.orDie(recoveries.execute(recoveryId, { _tag: "Read" }))
+  if (!isTerminal(parent.state)) return
+  const failure = parent.state.status === "succeeded" ? undefined : (parent.state.failure ?? undefined)
+  yield* Effect.orDie(recoveries.execute(id, { _tag: "SettleParent", recoveryId, failure }))
+})
+
+/** Releases the steps that wait for a store when it is ready again, at a paced rate. */
+export const layerStoreReleases = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const log = yield* EventStore
+    const health = yield* StoreHealth
+    const runs = yield* Actors.run.client
+    const pageMax = 100
+
+    const release = (store: string, perSecond: number) =>
+      Effect.gen(function* () {
+        let after = ""
+        while (true) {
+          const waiting = yield* log.waitingOn(`store:${store}`, after, Math.min(pageMax, perSecond))
+          if (waiting.length === 0) return
+          const tell = Effect.forEach(
+            waiting,
+            (streamName) =>
+              Effect.ignore(runs.execute(streamName.slice("run-".length), { _tag: "ReleaseStore", store })),
+            { concurrency: wakesAtOnce, discard: true }
+          )
+          const paceMs = (waiting.length / perSecond) * 1_000
+          after = waiting[waiting.length - 1]!
+          yield* waiting.length < pageMax && waiting.length < perSecond
+            ? tell
+            : Effect.all([tell, Effect.sleep(Duration.millis(paceMs))], { concurrency: 2 })
+        }
+      }).pipe(Effect.catchCause((cause) => Effect.logWarning(`releasing the steps that wait for ${store} failed`, cause)))
+
+    yield* health.onReady(release)
+    // A step may record that it waits just after the drain has passed: stores that are ready are drained again.
+    const again = Effect.gen(function* () {
+      const ready = (yield* health.list).filter(({ status }) => status === "ready").map(({ name }) => name)
+      for (const waited of yield* log.waitedStores) {
+        const store = waited.slice("store:".length)
+        if (ready.includes(store)) yield* release(store, 200)
+      }
+    }).pipe(Effect.catchCause((cause) => Effect.logWarning("looking for steps that wait for ready stores failed", cause)))
+    yield* Effect.forkScoped(Effect.repeat(Effect.delay(again, Duration.millis(sweepMs)), Schedule.forever))
+  })
+)
+
