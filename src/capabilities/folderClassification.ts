@@ -63,6 +63,14 @@ export const nameTaken: FolderRow = {
   code: "name_taken"
 }
 
+/** The folder of a write was removed while it went on; the next try makes it again. */
+export const vanished: FolderRow = {
+  situation: "a folder vanished during a write",
+  errnos: ["ENOENT", "ENOTDIR"],
+  class: "transient",
+  code: "vanished"
+}
+
 /** Neither a file nor a folder: a pipe, a socket, a device. */
 export const notAFile: FolderRow = {
   situation: "not a regular file",
