@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 
 /**
  * Which processes use an embedded server: one small file each, named after the process. The last one out stops the
@@ -13,7 +13,7 @@ let registrations = 0
 
 /** Says that this process uses the server. Fails when the folder cannot be written. */
 export const register = async (folder: string): Promise<Registration> => {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const path = join(folder, `${process.pid}.${++registrations}`)
   await writeFile(path, await birth(process.pid))
   return { path }
@@ -45,4 +45,15 @@ const exists = (pid: number): boolean => {
 const birth = async (pid: number): Promise<string> => {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+}
+
+/** Like the recursive `mkdir`, which never returns when a file system (such as /proc) answers ENOENT to every try. */
+const makeFolder = async (folder: string): Promise<void> => {
+  const tried = await mkdir(folder).catch((cause: NodeJS.ErrnoException) => cause)
+  if (tried === undefined || tried.code === "EEXIST") return
+  if (tried.code !== "ENOENT" || dirname(folder) === folder) throw tried
+  await makeFolder(dirname(folder))
+  await mkdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EEXIST") throw cause
+  })
 }
