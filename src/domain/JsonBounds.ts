@@ -1,0 +1,91 @@
+import type { Schema } from "effect"
+
+/** One fault of an input: where (`steps[0].retryPolicy.foo`, "" for the whole) and what is wrong there. */
+export interface Problem {
+  readonly path: string
+  readonly message: string
+}
+
+export type JsonObject = { readonly [key: string]: Schema.Json }
+
+/** How deep objects and arrays may be nested: more is a mistake or an attack on whatever walks them. */
+export const depthMax = 64
+
+/** Names that mean something to JavaScript itself and so are never accepted as a key nor resolved in a path. */
+export const reservedKeys: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
+
+/** The readable form of a path: `steps[0].retryPolicy.foo`. Keys that are no plain words are quoted. */
+export const pathText = (path: ReadonlyArray<PropertyKey>): string => {
+  let text = ""
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`
+    else if (/^[A-Za-z_$][\w$-]*$/.test(String(part))) text += text === "" ? String(part) : `.${String(part)}`
+    else text += `[${JSON.stringify(String(part))}]`
+  }
+  return text
+}
+
+/**
+ * A plain copy of `input` that is JSON, and every reason why it could not be one: functions and other values that JSON
+ * has no word for, numbers that are not finite, NUL characters (Postgres refuses them), reserved keys, nesting deeper
+ * than `depthMax`. Keys whose value is `undefined` are left out, as `JSON.stringify` does.
+ */
+export const jsonCopy = (
+  input: unknown
+): { readonly value: Schema.Json; readonly problems: ReadonlyArray<Problem> } => {
+  const problems: Array<Problem> = []
+  const value = copy(input, [], problems)
+  return { value, problems }
+}
+
+const copy = (input: unknown, path: ReadonlyArray<PropertyKey>, problems: Array<Problem>): Schema.Json => {
+  const refuse = (message: string): null => {
+    problems.push({ path: pathText(path), message })
+    return null
+  }
+  switch (typeof input) {
+    case "string":
+      return input.includes("\u0000") ? refuse("must not contain the NUL character") : input
+    case "number":
+      return Number.isFinite(input) ? input : refuse(`must be a finite number, not ${input}`)
+    case "boolean":
+      return input
+    case "object":
+      break
+    default:
+      return refuse(`must be JSON, not ${typeof input === "undefined" ? "undefined" : `a ${typeof input}`}`)
+  }
+  if (input === null) return null
+  if (path.length >= depthMax) return refuse(`is nested deeper than ${depthMax} levels`)
+  if (Array.isArray(input)) return input.map((item, index) => copy(item, [...path, index], problems))
+  const prototype = Object.getPrototypeOf(input)
+  // A prototype of another realm (a module loaded in a worker or a test) is still a plain object's.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    return refuse(`must be JSON, not an instance of ${input.constructor?.name ?? "a class"}`)
+  }
+  const out: { [key: string]: Schema.Json } = {}
+  for (const [key, item] of Object.entries(input)) {
+    if (item === undefined) continue
+    const at = [...path, key]
+    if (reservedKeys.has(key)) problems.push({ path: pathText(at), message: "is a reserved name" })
+    else if (key.includes("\u0000"))
+      problems.push({ path: pathText(at), message: "must not contain the NUL character" })
+    else out[key] = copy(item, at, problems)
+  }
+  return out
+}
+
+/** Own keys only, whatever the key: what `value[key]` would be without a prototype. */
+export const ownProperty = (value: Schema.Json, key: string): Schema.Json | undefined => {
+  if (typeof value !== "object" || value === null || reservedKeys.has(key) || !Object.hasOwn(value, key))
+    return undefined
+  return (value as { readonly [key: string]: Schema.Json })[key]
+}
+
+/** JSON text with sorted keys: equal for equal content, whatever the order in which it was written. */
+export const canonicalJson = (value: Schema.Json): string =>
+  JSON.stringify(value, (_, item: Schema.Json) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : item
+  )
