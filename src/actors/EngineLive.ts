@@ -1,0 +1,379 @@
+import { Clock, Duration, Effect, Layer, Random, Result } from "effect"
+import { Stores } from "../capabilities/Stores.ts"
+import { fold } from "../domain/Decider.ts"
+import { contentHash, type Definition, parseDefinition } from "../domain/Definition.ts"
+import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
+import * as Id from "../domain/Id.ts"
+import { checkParameters } from "../domain/JsonSchemaCheck.ts"
+import * as Partitioning from "../domain/Partitioning.ts"
+import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
+import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
+import * as RunDecide from "../domain/run/RunDecide.ts"
+import * as RunState from "../domain/run/RunState.ts"
+import { shownPartition, view as runView } from "../domain/run/RunView.ts"
+import { EventStore, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { ActorSystem } from "./ActorSystem.ts"
+import * as Actors from "./Actors.ts"
+import type { Answer } from "./Behaviour.ts"
+import { type DefinedVersion, Definitions } from "./Definitions.ts"
+import {
+  type Caller,
+  CommandReused,
+  DefinedByApp,
+  Engine,
+  InvalidInput,
+  NotFound,
+  type Problem,
+  type RecoveryPlanView,
+  type StartRun,
+  Unavailable,
+  type WorkflowView
+} from "./Engine.ts"
+import { JobRunner } from "./JobRunner.ts"
+import { LoopWatch } from "./LoopWatch.ts"
+import * as RecoveryActor from "./RecoveryActor.ts"
+import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
+import * as RunActor from "./RunActor.ts"
+import { Slots } from "./Slots.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+
+/** How long a command waits for the log before it answers that it is unavailable; it may still happen. */
+const commandTimeoutMs = 10_000
+
+const iso = (epochMs: number) => new Date(epochMs).toISOString()
+
+const workflowView = ({ definedAt, json, origin, slug, version }: DefinedVersion): WorkflowView => ({
+  slug,
+  version,
+  origin,
+  definition: json,
+  definedAt: iso(definedAt)
+})
+
+/** The events up to a position, or up to a time. */
+const upTo = (events: ReadonlyArray<RecordedEvent>, at: Position | number | undefined) =>
+  at === undefined
+    ? events
+    : events.filter((event) => (typeof at === "number" ? event.recordedAt <= at : event.position <= at))
+
+const metadataOf = (caller: Caller | undefined): Metadata =>
+  caller === undefined ? {} : (Object.fromEntries(Object.entries(caller).filter(([, value]) => value !== undefined)) as Metadata)
+
+export const layer = Layer.effect(
+  Engine,
+  Effect.gen(function* () {
+    const log = yield* EventStore
+    const definitions = yield* Definitions
+    const jobs = yield* JobRunner
+    const planner = yield* RecoveryPlanner
+    const stores = yield* Stores
+    const health = yield* StoreHealth
+    const slots = yield* Slots
+    const system = yield* ActorSystem
+    const loop = yield* LoopWatch
+    const workflows = yield* Actors.workflow.client
+    const runs = yield* Actors.run.client
+    const runKeys = yield* Actors.runKey.client
+    const recoveries = yield* Actors.recovery.client
+
+    /** Commands wait for the log for a bounded time. The wait is given up, the command is not. */
+    const timely = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
+      Effect.gen(function* () {
+        if (!(yield* log.available)) {
+          return yield* new Unavailable({ message: "the database is away; try again" })
+        }
+        return yield* Effect.timeoutOrElse(effect, {
+          duration: Duration.millis(commandTimeoutMs),
+          orElse: () =>
+            Effect.fail(
+              new Unavailable({ message: `no answer within ${commandTimeoutMs} ms; the command may still happen` })
+            )
+        })
+      })
+
+    /** The place of the stream's newest event: for a command that had nothing left to do. */
+    const positionOf = <State>(streamName: string, { position, streamVersion }: Answer<State>) =>
+      position !== null
+        ? Effect.succeed(position)
+        : Effect.map(Effect.orDie(log.read(streamName, Math.max(0, streamVersion - 1), 1)), (events) =>
+            events.length === 0 ? Position.make("00000000-0000000000000000-0000000000000000") : events[0]!.position
+          )
+
+    /** Whether this very command was done before; with another body it is refused. */
+    const isRepeat = Effect.fnUntraced(function* (caller: Caller | undefined) {
+      if (caller?.commandId === undefined) return false
+      const known = yield* log.findCommand(caller.commandId)
+      if (known === null) return false
+      if (known.metadata.requestHash !== caller.requestHash) {
+        return yield* new CommandReused({ commandId: caller.commandId })
+      }
+      return true
+    })
+    const unavailable = <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.catchIf(
+        effect,
+        (error): error is Extract<E, { readonly _tag: "LogUnavailable" }> =>
+          typeof error === "object" && error !== null && "_tag" in error && error._tag === "LogUnavailable",
+        (error) => Effect.fail(new Unavailable({ message: (error as { readonly message: string }).message }))
+      )
+
+    const define: Engine["Service"]["define"] = (slug, input, origin, caller) =>
+      unavailable(
+        timely(
+          Effect.gen(function* () {
+            const parsed = parseDefinition(input, slug)
+            if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
+            const problems = DefinitionCheck.check(parsed.success, jobs.has)
+            if (problems.length > 0) return yield* new InvalidInput({ problems })
+            yield* isRepeat(caller)
+            const before = definitions.latest(slug)
+            const answer = yield* workflows
+              .execute(
+                slug,
+                {
+                  _tag: "Define",
+                  slug,
+                  definition: parsed.success.source,
+                  hash: contentHash(parsed.success.source),
+                  origin,
+                  now: yield* Clock.currentTimeMillis
+                },
+                metadataOf(caller)
+              )
+              .pipe(Effect.mapError(() => new DefinedByApp({ slug })))
+            const defined = definitions.latest(slug)
+            if (defined === undefined) return yield* Effect.die(new Error(`workflow ${slug} is not in memory`))
+            const outcome =
+              before === undefined ? "created" : defined.version > before.version ? "updated" : "unchanged"
+            return {
+              workflow: workflowView(defined),
+              outcome: outcome as "created" | "updated" | "unchanged",
+              position: yield* positionOf(`workflow-${slug}`, answer)
+            }
+          })
+        )
+      )
+
+    const latest = (slug: string) => {
+      const defined = definitions.latest(slug)
+      return defined === undefined ? Effect.fail(new NotFound({ kind: "workflow", id: slug })) : Effect.succeed(defined)
+    }
+
+    /** Every fault of a request for a run. */
+    const startProblems = (definition: Definition, start: StartRun): ReadonlyArray<Problem> => {
+      const problems: Array<Problem> = []
+      const { partitionKey, runKey } = start
+      problems.push(...Partitioning.runPartitionProblems(definition, partitionKey))
+      if (runKey !== undefined && (runKey.length === 0 || runKey.length > 120)) {
+        problems.push({ path: "runKey", message: "must be 1 to 120 characters" })
+      }
+      const parameters = { ...definition.defaultParameters, ...start.parameters }
+      if (definition.parametersSchema !== undefined) {
+        problems.push(...checkParameters(definition.parametersSchema, parameters))
+      }
+      return problems
+    }
+
+    const runId = (caller: Caller | undefined) =>
+      caller?.commandId !== undefined
+        ? Effect.succeed(Id.ofParts("run", caller.commandId))
+        : Effect.gen(function* () {
+            // Time first, so that ids sort by age and neighbours share index pages.
+            const now = yield* Clock.currentTimeMillis
+            const random = yield* Effect.all([Random.nextInt, Random.nextInt, Random.nextInt])
+            return now.toString(32).padStart(10, "0") + Id.ofParts(now, ...random).slice(0, 16)
+          })
+
+    const startRun: Engine["Service"]["startRun"] = (start) =>
+      unavailable(
+        timely(
+          Effect.gen(function* () {
+            const { caller, partitionKey, runKey, triggeredBy, workflow } = start
+            const id = yield* runId(caller)
+            if (yield* isRepeat(caller)) {
+              const answer = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
+              if (answer.state.definition !== null) {
+                const position = yield* positionOf(`run-${id}`, answer)
+                return { run: runView(answer.state, answer.streamVersion), position }
+              }
+            }
+            const defined = yield* latest(workflow)
+            const problems = startProblems(defined.definition, start)
+            if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const command = {
+              _tag: "Start" as const,
+              runId: id,
+              workflow,
+              version: defined.version,
+              definition: defined.definition,
+              parameters: { ...defined.definition.defaultParameters, ...start.parameters },
+              partitionKey,
+              runKey,
+              trigger: { type: "manual" as const, ...(triggeredBy === undefined ? {} : { by: triggeredBy }) }
+            }
+            const active = runKey === undefined ? id : yield* claim(workflow, runKey, id, command)
+            const answer = yield* Effect.orDie(
+              active === id
+                ? runs.execute(id, command, metadataOf(caller))
+                : runs.execute(active, { _tag: "Read" })
+            )
+            // A run is the answer to its own request only, not to another that came to the same id.
+            const position = yield* positionOf(`run-${active}`, answer)
+            return { run: runView(answer.state, answer.streamVersion), position }
+          })
+        )
+      )
+
+    /** The active run of the key: this one, or the one that has it already. */
+    const claim = Effect.fnUntraced(function* (workflow: string, runKey: string, id: string, command: object) {
+      const { definition: _, ...start } = command as { readonly definition: unknown }
+      const now = yield* Clock.currentTimeMillis
+      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Claim", runId: id, start, now })
+      return state.active?.runId ?? id
+    })
+
+    const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
+      const events = upTo(yield* log.read(`run-${id}`, 0), at)
+      if (events.length === 0) return yield* new NotFound({ kind: "run", id })
+      const state = fold(
+        RunDecide.decider,
+        RunState.initial,
+        events.map((event) => RunActor.decode(definitions, event))
+      )
+      return runView(state, events.length)
+    })
+
+    const commandRun = (id: string, command: Parameters<typeof runs.execute>[1], caller: Caller | undefined) =>
+      Effect.gen(function* () {
+        const repeat = yield* isRepeat(caller)
+        const answer = yield* runs
+          .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
+          .pipe(Effect.catchTag("UnknownRun", () => Effect.fail(new NotFound({ kind: "run", id }))))
+        if (answer.state.definition === null) return yield* new NotFound({ kind: "run", id })
+        return { answer, run: runView(answer.state, answer.streamVersion), position: yield* positionOf(`run-${id}`, answer) }
+      })
+
+    const readRecovery = Effect.fnUntraced(function* (id: string, at?: Position | number) {
+      const events = upTo(yield* log.read(`recovery-${id}`, 0), at)
+      if (events.length === 0) return yield* new NotFound({ kind: "recovery", id })
+      const state = fold(RecoveryDecide.decider, RecoveryDecide.decider.initial, events.map(RecoveryActor.decode))
+      return RecoveryView.view(state, events.length)
+    })
+
+    const commandRecovery = (id: string, command: Parameters<typeof recoveries.execute>[1], caller: Caller | undefined) =>
+      unavailable(
+        timely(
+          Effect.gen(function* () {
+            const repeat = yield* isRepeat(caller)
+            const answer = yield* recoveries
+              .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
+              .pipe(Effect.catchTag("UnknownRecovery", () => Effect.fail(new NotFound({ kind: "recovery", id }))))
+            if (answer.state.round === 0) return yield* new NotFound({ kind: "recovery", id })
+            return {
+              recovery: RecoveryView.view(answer.state, answer.streamVersion),
+              position: yield* positionOf(`recovery-${id}`, answer)
+            }
+          })
+        )
+      )
+
+    const planRecovery: Engine["Service"]["planRecovery"] = (assetId, partitionKey) =>
+      timely(
+        Effect.gen(function* () {
+          const ref = { assetId, partitionKey: partitionKey ?? "" }
+          const plan = yield* planner.plan(ref)
+          const none: RecoveryPlanView = {
+            assetId,
+            partitionKey: shownPartition(ref.partitionKey),
+            lostGeneration: 0,
+            present: false,
+            class: null,
+            rootCause: null,
+            plan: [],
+            reasonCode: null,
+            message: null
+          }
+          switch (plan.type) {
+            case "present":
+              return { ...none, present: true, lostGeneration: plan.state.latest?.generation ?? 0 }
+            case "unavailable":
+              return { ...none, message: `store ${plan.store} is unavailable: nothing is planned while blind` }
+            case "unrecoverable": {
+              const { generation, message, reasonCode, rootCause } = plan
+              if (reasonCode === "no_producer" && generation === 0 && rootCause.assetId === assetId) {
+                return yield* new NotFound({ kind: "asset", id: assetId })
+              }
+              return { ...none, lostGeneration: generation, rootCause, reasonCode, message }
+            }
+            case "planned": {
+              const { planned } = plan
+              return {
+                ...none,
+                lostGeneration: planned.generation,
+                class: planned.class,
+                rootCause: rootCause(planned),
+                plan: planSteps(planned)
+              }
+            }
+          }
+        })
+      )
+
+    return Engine.of({
+      define,
+      workflows: Effect.sync(() => definitions.all().map(workflowView)),
+      workflow: (slug) => Effect.map(latest(slug), workflowView),
+      definition: (slug, version) => {
+        const defined = definitions.get(slug, version)
+        return defined === undefined
+          ? Effect.fail(new NotFound({ kind: "workflow", id: `${slug}@${version}` }))
+          : Effect.succeed(defined.definition)
+      },
+      startRun,
+      run: readRun,
+      cancelRun: (id, reason, caller) =>
+        unavailable(
+          timely(
+            Effect.map(commandRun(id, { _tag: "Cancel", reason }, caller), ({ position, run }) => ({ run, position }))
+          )
+        ),
+      recoverRun: (id, caller) =>
+        unavailable(
+          timely(
+            Effect.gen(function* () {
+              const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
+              const kept = RunState.stepsIn(before.state, "succeeded", "skipped")
+              const rerun = (before.state.definition?.steps ?? []).map((step) => step.id).filter((step) => !kept.includes(step))
+              const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
+              return { run, kept, rerun, position }
+            })
+          )
+        ),
+      recovery: readRecovery,
+      retryRecovery: (id, caller) => commandRecovery(id, { _tag: "Retry" }, caller),
+      cancelRecovery: (id, reason, caller) => commandRecovery(id, { _tag: "Cancel", reason }, caller),
+      planRecovery,
+      stores: Effect.gen(function* () {
+        const found = []
+        for (const { error, name, since, status } of yield* health.list) {
+          const { type } = yield* Effect.orDie(stores.config(name))
+          const waiting = yield* Effect.orElseSucceed(log.waitingOn(`store:${name}`, "", 1_000), () => [])
+          found.push({ name, type, status, since: iso(since), error, waiting: waiting.length })
+        }
+        return found
+      }),
+      gauges: Effect.sync(() => {
+        const { capacity, executing, waiting } = slots.stats()
+        let residentActors = 0
+        for (const bucket of system.local.values()) residentActors += bucket.size()
+        return {
+          executing,
+          waitingForSlot: waiting,
+          concurrency: capacity,
+          residentActors,
+          loopBlockedMs: loop.blockedMs()
+        }
+      })
+    })
+  })
+)

@@ -1,0 +1,163 @@
+import { Cause, Clock, Duration, Effect, Exit, Layer, Random, Result } from "effect"
+import { Stores } from "../../capabilities/Stores.ts"
+import { Timestore } from "../../capabilities/Timestore.ts"
+import type { StepDefinition } from "../../domain/Definition.ts"
+import type { AssetRef, Failure } from "../../domain/Failure.ts"
+import * as Id from "../../domain/Id.ts"
+import * as Template from "../../domain/Template.ts"
+import type { Outcome } from "../../domain/run/RunCommands.ts"
+import { type State, stepDefinition } from "../../domain/run/RunState.ts"
+import type { Job } from "../../sdk/Job.ts"
+import type { Json, JsonObject } from "../../sdk/JobContext.ts"
+import { AssetCheck } from "../AssetCheck.ts"
+import { Inputs } from "../Inputs.ts"
+import { JobRunner } from "../JobRunner.ts"
+import { LocationIndex } from "../LocationIndex.ts"
+import { StoreHealth } from "../StoreHealth.ts"
+import { templateContext } from "../TemplateContext.ts"
+import { App } from "./App.ts"
+import * as Attempt from "./Attempt.ts"
+import { makeContext } from "./Context.ts"
+import * as JobInputs from "./JobInputs.ts"
+import { outcomeOf } from "./Results.ts"
+import { failureOf } from "./Thrown.ts"
+
+const timedOut = (step: StepDefinition): Failure => ({
+  class: "transient",
+  code: "timeout",
+  message: `step ${step.id} took longer than its timeoutMs (${step.timeoutMs})`
+})
+const silent = (step: StepDefinition): Failure => ({
+  class: "transient",
+  code: "heartbeat_timeout",
+  message: `step ${step.id} gave no heartbeat for its heartbeatTimeoutMs (${step.heartbeatTimeoutMs})`
+})
+
+/** Runs a job to its answer: a Promise, a plain value or an Effect. Interruption aborts the signal. */
+const call = (job: Job, makeContextWith: (signal: AbortSignal) => Parameters<Job["run"]>[0], partitionKey: string | undefined) =>
+  Effect.callback<unknown, Failure>((resume, interrupted) => {
+    const controller = new AbortController()
+    interrupted.addEventListener("abort", () => controller.abort(interrupted.reason))
+    const fail = (error: unknown) => resume(Effect.fail(failureOf(error, partitionKey)))
+    try {
+      const answer = job.run(makeContextWith(controller.signal))
+      if (Effect.isEffect(answer)) {
+        resume(
+          Effect.catchCause(answer as Effect.Effect<unknown, unknown>, (cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? Effect.interrupt
+              : Effect.fail(failureOf(Cause.squash(cause), partitionKey))
+          )
+        )
+      } else if (answer instanceof Promise) answer.then((value) => resume(Effect.succeed(value)), fail)
+      else resume(Effect.succeed(answer))
+    } catch (error) {
+      fail(error)
+    }
+  })
+
+export const layer = Layer.effect(
+  JobRunner,
+  Effect.gen(function* () {
+    const app = yield* App
+    const stores = yield* Stores
+    const timestore = yield* Timestore
+    const health = yield* StoreHealth
+    const index = yield* LocationIndex
+    const assets = yield* AssetCheck
+    const inputs = yield* Inputs
+    const clock = yield* Clock.Clock
+    const runLog = Effect.runForkWith(yield* Effect.context<never>())
+
+    const currentDigest = (ref: AssetRef, store: string, key: string) =>
+      Effect.map(
+        assets.read(ref),
+        ({ latest }) => latest?.parts.find((part) => part.store === store && part.key === key)?.sha256
+      )
+
+    /** Fails once no heartbeat has come for the step's time. */
+    const watch = (step: StepDefinition, lastBeat: () => number): Effect.Effect<never, Failure> => {
+      const limitMs = step.heartbeatTimeoutMs
+      if (limitMs === undefined) return Effect.never
+      return Effect.gen(function* () {
+        while (true) {
+          const leftMs = lastBeat() + limitMs - clock.currentTimeMillisUnsafe()
+          if (leftMs <= 0) return yield* Effect.fail(silent(step))
+          yield* Effect.sleep(Duration.millis(leftMs))
+        }
+      })
+    }
+
+    const attemptOf = Effect.fnUntraced(function* (run: State, step: StepDefinition, number: number) {
+      const job = app.jobs.get(step.jobSlug)
+      if (job === undefined) {
+        const message = `step ${step.id} names job ${step.jobSlug}, which the app does not define`
+        return yield* Effect.fail<Failure>({ class: "permanent", code: "unknown_job", message })
+      }
+      const context = templateContext(run)
+      const rendered = Template.renderDeep(step.parameters as JsonObject, context, `steps.${step.id}.parameters`)
+      if (Result.isFailure(rendered)) {
+        const { message } = rendered.failure
+        return yield* Effect.fail<Failure>({ class: "permanent", code: "template_unresolved", message })
+      }
+      const parameters = { ...run.parameters, ...(rendered.success as JsonObject) } as JsonObject
+      const resolved = step.consumes.length === 0 ? [] : yield* inputs.resolve(run, step.id)
+      const consumed = yield* JobInputs.read(assets, resolved)
+      const attempt = Attempt.make(JobInputs.parts(consumed))
+      let beatAt = clock.currentTimeMillisUnsafe()
+      const beat = (progress?: Json) => {
+        beatAt = clock.currentTimeMillisUnsafe()
+        if (progress !== undefined) {
+          runLog(Effect.logDebug("heartbeat", { runId: run.runId, stepId: step.id, attempt: number, progress }))
+        }
+      }
+      const withSignal = (signal: AbortSignal) =>
+        makeContext({
+          run,
+          step,
+          number,
+          idempotencyKey: Id.ofParts("step", run.runId, step.id),
+          parameters,
+          results: context.steps,
+          inputs: JobInputs.shown(consumed, step),
+          signal,
+          beat,
+          attempt,
+          capabilities: { stores, timestore, health, index, store: app.timestoreStore, currentDigest },
+          runLog
+        })
+      const limited = Effect.timeoutOrElse(call(job, withSignal, run.partitionKey), {
+        duration: Duration.millis(step.timeoutMs),
+        orElse: () => Effect.fail(timedOut(step))
+      })
+      const answer = yield* Effect.raceFirst(limited, watch(step, () => beatAt)).pipe(
+        Effect.onExit(() => Effect.sync(attempt.close))
+      )
+      return yield* outcomeOf({ run, step, answer, attempt, stores, health })
+    })
+
+    const execute: JobRunner["Service"]["execute"] = Effect.fnUntraced(function* (run, stepId, attempt) {
+      const step = stepDefinition(run, stepId)
+      if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
+      const ended = yield* Effect.exit(attemptOf(run, step, attempt))
+      if (Exit.isSuccess(ended)) {
+        for (const name of ended.value.ok ? ended.value.unowned : []) {
+          yield* Effect.logWarning(`step ${stepId} of run ${run.runId} wrote ${name}, which belongs to no asset`)
+        }
+        return ended.value
+      }
+      if (Cause.hasInterruptsOnly(ended.cause)) return yield* Effect.interrupt
+      const error = Cause.squash(ended.cause)
+      const failure = isFailure(error) ? error : failureOf(error, run.partitionKey)
+      // A store that the job itself says is away closes the breaker for everybody else as well.
+      yield* health.observe(failure)
+      const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next }
+      return outcome
+    })
+
+    return JobRunner.of({ execute, has: (jobSlug) => app.jobs.has(jobSlug) })
+  })
+)
+
+const isFailure = (value: unknown): value is Failure =>
+  typeof value === "object" && value !== null && "class" in value && "code" in value && !(value instanceof Error)

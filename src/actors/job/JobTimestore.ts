@@ -1,0 +1,100 @@
+import { Effect } from "effect"
+import { StoreError } from "../../capabilities/ObjectStore.ts"
+import type { Timestore } from "../../capabilities/Timestore.ts"
+import type { Failure } from "../../domain/Failure.ts"
+import type { Location } from "../../domain/Location.ts"
+import type { LocationIndex } from "../LocationIndex.ts"
+import type { StoreHealth } from "../StoreHealth.ts"
+import type { Attempt } from "./Attempt.ts"
+
+const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
+
+const prefixOf = (dataset: string): string => `timestore/${dataset}/`
+
+/** A recorded partition's key, from its object's key. */
+const partitionOf = (dataset: string, key: string): string =>
+  decodeURIComponent(key.slice(prefixOf(dataset).length).replace(/\.parquet$/, ""))
+
+/**
+ * `ctx.timestore` of one attempt, as Effects. What exists is what the log says, never what a listing finds: a recorded
+ * partition that is absent is `asset_missing`, not a smaller answer (DESIGN, section 5).
+ */
+export const make = (options: {
+  readonly store: string | undefined
+  readonly timestore: Timestore["Service"]
+  readonly index: LocationIndex["Service"]
+  readonly health: StoreHealth["Service"]
+  readonly attempt: Attempt
+}) => {
+  const { attempt, health, index, timestore } = options
+
+  const store = Effect.suspend(() => {
+    if (!attempt.isOpen()) {
+      const message = "the attempt has ended: its capabilities may no longer be used"
+      return Effect.fail(failed({ class: "permanent", code: "attempt_ended", message }))
+    }
+    if (options.store !== undefined) return Effect.as(health.guard(options.store), options.store)
+    const message = 'the app has no timestore: name its store in defineApp({ timestore: { store: "…" } })'
+    return Effect.fail(failed({ class: "permanent", code: "no_timestore", message }))
+  })
+  const observed = <A>(effect: Effect.Effect<A, StoreError>) =>
+    Effect.tapError(effect, ({ failure }) => health.observe(failure))
+
+  /** Recorded partitions of the data set, and what this attempt has written itself. */
+  const recorded = (dataset: string) =>
+    Effect.gen(function* () {
+      const name = yield* store
+      const found = new Map<string, Location>()
+      for (const location of yield* index.below(name, prefixOf(dataset))) {
+        found.set(partitionOf(dataset, location.key), location)
+      }
+      for (const location of attempt.writes.values()) {
+        if (location.store === name && location.key.startsWith(prefixOf(dataset))) {
+          found.set(partitionOf(dataset, location.key), location)
+        }
+      }
+      return found
+    })
+
+  return {
+    writePartition: (dataset: string, partitionKey: string, rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
+      observed(
+        Effect.gen(function* () {
+          const location = yield* timestore.writePartition(yield* store, dataset, partitionKey, rows)
+          attempt.noteWrite(location)
+          return location
+        })
+      ),
+    query: (
+      dataset: string,
+      sql: string,
+      params: ReadonlyArray<unknown>,
+      chosen: { readonly partitions?: ReadonlyArray<string> | undefined } | undefined
+    ) =>
+      observed(
+        Effect.gen(function* () {
+          const found = yield* recorded(dataset)
+          const wanted = chosen?.partitions ?? [...found.keys()].sort()
+          const locations: Array<Location & { readonly partitionKey: string }> = []
+          for (const partitionKey of wanted) {
+            const location = found.get(partitionKey)
+            if (location === undefined) {
+              const name = yield* store
+              return yield* failed({
+                class: "asset_missing",
+                code: "partition_unknown",
+                message: `data set ${dataset} has no recorded partition "${partitionKey}"`,
+                store: name,
+                key: `${prefixOf(dataset)}${encodeURIComponent(partitionKey)}.parquet`,
+                capability: "timestore"
+              })
+            }
+            attempt.noteRead(location.store, location.key)
+            locations.push({ ...location, partitionKey })
+          }
+          return yield* timestore.query(locations, dataset, sql, params)
+        })
+      ),
+    listPartitions: (dataset: string) => Effect.map(recorded(dataset), (found) => [...found.keys()].sort())
+  }
+}

@@ -1,0 +1,204 @@
+import { Effect } from "effect"
+import { StoreError } from "../../capabilities/ObjectStore.ts"
+import type { Stores } from "../../capabilities/Stores.ts"
+import type { ProducedAsset, StepDefinition } from "../../domain/Definition.ts"
+import { assetName, type Failure } from "../../domain/Failure.ts"
+import * as Id from "../../domain/Id.ts"
+import type { Location } from "../../domain/Location.ts"
+import type { Part, Produced } from "../../domain/Production.ts"
+import type { Outcome } from "../../domain/run/RunCommands.ts"
+import type { State } from "../../domain/run/RunState.ts"
+import type { StoreHealth } from "../StoreHealth.ts"
+import { type Attempt, locationKey } from "./Attempt.ts"
+
+/** Largest step result and largest asset payload, in bytes of UTF-8 JSON (CONTRACT, section 2). */
+export const resultBytesMax = 256 * 1024
+export const payloadBytesMax = 64 * 1024
+const partitionKeyMax = 200
+const probesAtOnce = 8
+
+/** What a job answers, after its shape has been checked. */
+export interface Declared {
+  readonly assetId: string
+  readonly partitionKey?: string | undefined
+  readonly payload?: unknown
+  readonly producedAt?: number | undefined
+  readonly locations: ReadonlyArray<Location>
+}
+
+const permanent = (code: string, message: string): Failure => ({ class: "permanent", code, message })
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The JSON text of a value, or null when it has none (a function, a cycle, a bigint). */
+const jsonText = (value: unknown): string | null => {
+  try {
+    return JSON.stringify(value) ?? null
+  } catch {
+    return null
+  }
+}
+
+const readLocation = (value: unknown): Location | null => {
+  if (!isObject(value)) return null
+  const { bytes, etag, key, sha256, store } = value
+  if (typeof store !== "string" || typeof key !== "string" || typeof sha256 !== "string") return null
+  if (typeof bytes !== "number" || typeof etag !== "string") return null
+  return { store, key, bytes, etag, sha256 }
+}
+
+const readTime = (value: unknown): number | null | undefined => {
+  if (value === undefined) return undefined
+  const at = value instanceof Date ? value.getTime() : typeof value === "string" ? Date.parse(value) : value
+  return typeof at === "number" && Number.isSafeInteger(Math.trunc(at)) ? Math.trunc(at) : null
+}
+
+const readAsset = (value: unknown, position: number): Declared | Failure => {
+  const path = `result.assets[${position}]`
+  const invalid = (what: string) => permanent("invalid_result", `${path}${what}`)
+  if (!isObject(value)) return invalid(" must be an object with assetId")
+  const { assetId, locations = [], partitionKey, payload, producedAt } = value
+  if (typeof assetId !== "string") return invalid(".assetId must be a string")
+  if (partitionKey !== undefined && (typeof partitionKey !== "string" || partitionKey.length > partitionKeyMax)) {
+    return invalid(`.partitionKey must be a string of at most ${partitionKeyMax} characters`)
+  }
+  const at = readTime(producedAt)
+  if (at === null) return invalid(".producedAt must be a time: epoch ms, an ISO string or a Date")
+  if (!Array.isArray(locations)) return invalid(".locations must be a list of what ctx.files or ctx.timestore answered")
+  const read = locations.map(readLocation)
+  if (read.includes(null)) return invalid(".locations must hold what ctx.files or ctx.timestore answered")
+  const text = payload === undefined ? "" : jsonText(payload)
+  if (text === null) return invalid(".payload must be JSON")
+  if (Buffer.byteLength(text) > payloadBytesMax) {
+    return permanent("result_too_large", `${path}.payload is larger than ${payloadBytesMax} bytes of JSON`)
+  }
+  return {
+    assetId,
+    partitionKey,
+    payload: payload === undefined ? undefined : JSON.parse(text),
+    producedAt: at,
+    locations: read as ReadonlyArray<Location>
+  }
+}
+
+/** Which produced asset of the step this is; asset ids are compared without case. */
+const declaredBy = (step: StepDefinition, assetId: string) =>
+  step.produces.find((produces: ProducedAsset) => Id.assetKey(produces.assetId) === Id.assetKey(assetId))
+
+const partitionFault = (step: StepDefinition, assetId: string, partitionKey: string): string | null => {
+  const partitioning = declaredBy(step, assetId)?.partitioning
+  if (partitioning?.type !== "static" || partitioning.keys.includes(partitionKey)) return null
+  return `partition "${partitionKey}" is not among the keys that asset ${assetId} declares`
+}
+
+/**
+ * Turns what a job answered into the outcome of its attempt: the result's bounds, the declared assets, the parts of
+ * each (listed, or written and not listed when the step produces exactly one asset), and a probe of every part.
+ */
+export const outcomeOf = Effect.fnUntraced(function* (options: {
+  readonly run: State
+  readonly step: StepDefinition
+  readonly answer: unknown
+  readonly attempt: Attempt
+  readonly stores: Stores["Service"]
+  readonly health: StoreHealth["Service"]
+}): Effect.fn.Return<Outcome, Failure> {
+  const { answer, attempt, health, run, step, stores } = options
+  if (answer !== undefined && !isObject(answer)) {
+    return yield* Effect.fail(
+      permanent("invalid_result", `job ${step.jobSlug} must answer { status?, result?, error? }, not ${typeof answer}`)
+    )
+  }
+  const { error, result, status = "succeeded" } = answer ?? {}
+  if (status === "failed") {
+    const message =
+      error instanceof Error ? error.message : typeof error === "string" ? error : (jsonText(error) ?? "job failed")
+    return yield* Effect.fail<Failure>({ class: "transient", code: "job_failed", message })
+  }
+  if (status !== "succeeded") {
+    return yield* Effect.fail(permanent("invalid_result", `status must be "succeeded" or "failed", not ${String(status)}`))
+  }
+  const text = result === undefined ? "null" : jsonText(result)
+  if (text === null) return yield* Effect.fail(permanent("invalid_result", "result must be JSON"))
+  const { assets = [], ...kept } = isObject(result) ? result : {}
+  const keptText = isObject(result) ? JSON.stringify(kept) : text
+  if (Buffer.byteLength(keptText) > resultBytesMax) {
+    return yield* Effect.fail(
+      permanent("result_too_large", `result is ${Buffer.byteLength(keptText)} bytes of JSON, more than ${resultBytesMax}`)
+    )
+  }
+  if (!Array.isArray(assets)) return yield* Effect.fail(permanent("invalid_result", "result.assets must be a list"))
+
+  const listed = new Set<string>()
+  const produced: Array<Produced> = []
+  const names = new Set<string>()
+  for (const [position, value] of assets.entries()) {
+    const declared = readAsset(value, position)
+    if ("class" in declared) return yield* Effect.fail(declared)
+    const known = declaredBy(step, declared.assetId)
+    if (known === undefined) {
+      const message = `step ${step.id} declares no asset ${declared.assetId} among its produces`
+      return yield* Effect.fail(permanent("undeclared_asset", message))
+    }
+    const partitionKey = declared.partitionKey ?? run.partitionKey ?? ""
+    const fault = partitionFault(step, declared.assetId, partitionKey)
+    if (fault !== null) return yield* Effect.fail(permanent("invalid_partition", fault))
+    const ref = { assetId: known.assetId, partitionKey }
+    if (names.has(assetName(ref))) {
+      return yield* Effect.fail(permanent("invalid_result", `result.assets names ${assetName(ref)} twice`))
+    }
+    names.add(assetName(ref))
+    const parts = declared.locations.map((location): Part => {
+      const name = locationKey(location.store, location.key)
+      listed.add(name)
+      const written = attempt.writes.get(name)
+      return written === undefined ? { ...location, written: false } : { ...written, written: true }
+    })
+    produced.push({
+      ...ref,
+      ...(declared.payload === undefined ? {} : { payload: declared.payload }),
+      ...(declared.producedAt === undefined ? {} : { producedAt: declared.producedAt }),
+      parts
+    })
+  }
+  const unlisted = [...attempt.writes].filter(([name]) => !listed.has(name)).map(([, location]) => location)
+  const only = step.produces.length === 1 && produced.length === 1 ? produced[0]! : null
+  const complete =
+    only === null
+      ? produced
+      : [{ ...only, parts: [...only.parts, ...unlisted.map((part) => ({ ...part, written: true }))] }]
+  yield* probeParts(complete, stores, health)
+  return {
+    ok: true,
+    result: isObject(result) ? (JSON.parse(keptText) as unknown) : result === undefined ? undefined : JSON.parse(text),
+    produced: complete,
+    reads: [...attempt.reads.values()],
+    unowned: only === null ? unlisted.map(({ key, store }) => locationKey(store, key)) : []
+  }
+})
+
+/** Every part that the step says it made has to be there, or it is no success (T38). */
+const probeParts = (
+  produced: ReadonlyArray<Produced>,
+  stores: Stores["Service"],
+  health: StoreHealth["Service"]
+): Effect.Effect<void, Failure> =>
+  Effect.forEach(
+    produced.flatMap(({ assetId, partitionKey, parts }) => parts.map((part) => ({ part, assetId, partitionKey }))),
+    ({ assetId, part, partitionKey }) =>
+      Effect.gen(function* () {
+        const store = yield* stores.get(part.store)
+        yield* store.stat(part.key)
+      }).pipe(
+        Effect.catch((error) => {
+          if (!(error instanceof StoreError)) return Effect.fail(permanent("unknown_store", error.message))
+          if (error.failure.class !== "asset_missing") {
+            return Effect.andThen(health.observe(error.failure), Effect.fail(error.failure))
+          }
+          const message = `the step ended well, but ${part.store}/${part.key} of ${assetName({ assetId, partitionKey })} is not there`
+          return Effect.fail(permanent("output_absent", message))
+        })
+      ),
+    { concurrency: probesAtOnce, discard: true }
+  )
