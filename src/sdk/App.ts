@@ -1,0 +1,38 @@
+import type { StoreConfig } from "../capabilities/StoreConfig.ts"
+import type { Workflow } from "../domain/Definition.ts"
+import type { Job } from "./Job.ts"
+
+/** A workflow as it is written: the JSON of `PUT /workflows/{slug}`, typed. */
+export interface WorkflowDefinition extends Readonly<typeof Workflow.Encoded> {}
+
+/** Types a workflow definition. It is checked when the app is loaded, together with everything that it names. */
+export const defineWorkflow = (workflow: WorkflowDefinition): WorkflowDefinition => workflow
+
+/** What an app module exports as its default, through `defineApp`. */
+export interface App {
+  /** By name. A folder's `path` is relative to the folder of the app file. */
+  readonly stores?: { readonly [name: string]: StoreConfig }
+  readonly jobs?: ReadonlyArray<Job>
+  readonly workflows?: ReadonlyArray<WorkflowDefinition>
+  readonly timestore?: {
+    /** Where partitions are written; default: the store named `timestore`, else the only store. */
+    readonly store?: string
+    /** Bound of the local copies that DuckDB reads, in bytes; default 1 GiB. */
+    readonly cacheBytes?: number
+  }
+}
+
+/** Not `instanceof` or identity: the app may have loaded this module as another copy. */
+const brand: unique symbol = Symbol.for("kintsugi/App") as never
+
+/** An app that came through `defineApp`. */
+export interface DefinedApp extends App {
+  readonly [brand]: true
+}
+
+/** Describes an app: its stores, jobs and workflows. It is checked when it is loaded, with every fault named. */
+export const defineApp = (app: App): DefinedApp => ({ ...app, [brand]: true })
+
+/** Whether a value came through `defineApp`. */
+export const isDefinedApp = (value: unknown): value is DefinedApp =>
+  typeof value === "object" && value !== null && brand in value && value[brand] === true
