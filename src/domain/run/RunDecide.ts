@@ -6,10 +6,12 @@ import { delayMs } from "../RetrySchedule.ts"
 import { type Command, IllegalTransition, type Rejection, UnknownRun, type Verdict } from "./RunCommands.ts"
 import type { Event } from "./RunEvents.ts"
 import {
+  causesHeal,
   evolve,
   hasFailed,
   initial,
   isComplete,
+  lookAgain,
   readySteps,
   type State,
   type StepState,
@@ -72,22 +74,19 @@ const retry = (state: State, stepId: string, failure: Failure, random: number, n
 const suspend = (state: State, stepId: string, waitingFor: (Verdict & { type: "wait" })["waitingFor"], now: number) => {
   const current = step(state, stepId)
   const settings = stepDefinition(state, stepId)?.recovery
-  const { recoveryId } = waitingFor
-  if (recoveryId !== undefined && !state.healedBy.includes(recoveryId) && settings !== undefined) {
-    if (state.heals >= settings.ceilingPerRun) {
-      const asset = { assetId: waitingFor.assetId ?? "", partitionKey: waitingFor.partitionKey ?? "" }
-      return fail(
-        stepId,
-        current,
-        {
-          class: "asset_missing",
-          code: "ceiling_reached",
-          message: `step ${stepId} needs ${assetName(asset)}, but this run has already caused ${state.heals} heals (ceilingPerRun is ${settings.ceilingPerRun})`,
-          asset
-        },
-        now
-      )
-    }
+  if (settings !== undefined && state.heals >= settings.ceilingPerRun && causesHeal(state, stepId, waitingFor)) {
+    const asset = { assetId: waitingFor.assetId ?? "", partitionKey: waitingFor.partitionKey ?? "" }
+    return fail(
+      stepId,
+      current,
+      {
+        class: "asset_missing",
+        code: "ceiling_reached",
+        message: `step ${stepId} needs ${assetName(asset)}, but this run has already caused ${state.heals} heals (ceilingPerRun is ${settings.ceilingPerRun})`,
+        asset
+      },
+      now
+    )
   }
   const suspended: Event = {
     _tag: "StepSuspended",
@@ -122,8 +121,9 @@ const endStep = (state: State, command: Command & { _tag: "EndStep" }): Readonly
   const { failure, heal, random } = outcome
   const failed = (final: boolean): Event => ({ _tag: "StepFailed", stepId, attempt, failure, final, at: now })
   if (failure.class === "permanent") return [failed(true)]
-  if (heal && failure.class === "store_unavailable") {
-    const waitingFor = { type: "store" as const, store: failure.store ?? "" }
+  // A store without a name could never be released: such a failure is tried again like any other.
+  if (heal && failure.class === "store_unavailable" && failure.store !== undefined) {
+    const waitingFor = { type: "store" as const, store: failure.store }
     return [failed(false), suspend(state, stepId, waitingFor, now)]
   }
   if (heal && (failure.class === "asset_missing" || failure.class === "corrupt")) return [failed(false)]
@@ -136,9 +136,9 @@ const applyVerdict = (state: State, stepId: string, verdict: Verdict, now: numbe
   switch (verdict.type) {
     case "wait": {
       const { recoveryId } = verdict.waitingFor
-      // The Recovery ended well between its answer and this record: look again instead of waiting for ever (T35).
+      // The Recovery ended between its answer and this record: look again, once, instead of waiting for ever (T35).
       if (recoveryId !== undefined && current.settled?.includes(recoveryId)) {
-        return current.status === "pending" ? [] : [{ _tag: "StepResumed", stepId, reason: "settled", recoveryId, at: now }]
+        return [{ _tag: "StepResumed", stepId, reason: lookAgain, recoveryId, at: now }]
       }
       return [suspend(state, stepId, verdict.waitingFor, now)]
     }
@@ -158,12 +158,18 @@ const settleRecovery = (state: State, command: Command & { _tag: "SettleRecovery
   const { failure, now, recoveryId, stepId } = command
   const current = step(state, stepId)
   const waits = current.status === "waiting" && current.waitingFor?.recoveryId === recoveryId
-  const willWait = current.status === "locating" || current.status === "pending"
+  // It may have joined the Recovery and be about to say that it waits; a retry looks at its inputs only when it is due.
+  const willWait =
+    current.status === "locating" ||
+    current.status === "pending" ||
+    (current.status === "retrying" && (current.dueAt ?? 0) <= now)
   if (!waits && (!willWait || current.settled?.includes(recoveryId))) return []
   if (failure === undefined) return [{ _tag: "StepResumed", stepId, reason: "recovered", recoveryId, at: now }]
+  // It does not wait yet, and perhaps not for this: it looks again and is told of the failure when it asks (F28).
+  if (!waits) return [{ _tag: "StepResumed", stepId, reason: "recovery failed", recoveryId, at: now }]
   // Each waiter says in its own words what it waited for (T33).
   const message = `step ${stepId} waited for an asset that could not be recovered: ${failure.message}`
-  return waits ? [fail(stepId, current, { ...failure, message }, now)] : []
+  return [fail(stepId, current, { ...failure, message }, now)]
 }
 
 const tick = (state: State, now: number): ReadonlyArray<Event> => {
@@ -226,7 +232,13 @@ const start = (command: Command & { _tag: "Start" }): ReadonlyArray<Event> => {
     .filter(({ id }) => !only.includes(id))
     .map(({ id }): Event => {
       const result = results?.[id]
-      return { _tag: "StepSkipped", stepId: id, reason: "not needed", ...(result === undefined ? {} : { result }), at: now }
+      return {
+        _tag: "StepSkipped",
+        stepId: id,
+        reason: "not needed",
+        ...(result === undefined ? {} : { result }),
+        at: now
+      }
     })
   return [requested, ...skipped]
 }
@@ -236,6 +248,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
   if (command._tag === "Start") return Result.succeed(state.definition === null ? start(command) : [])
   if (command._tag === "Read") return Result.succeed([])
   if (state.definition === null) return Result.fail(new UnknownRun({ runId: state.runId }))
+  if ("stepId" in command && !Object.hasOwn(state.steps, command.stepId)) return Result.succeed([])
   const { now } = command
   const over = state.ended !== null
   switch (command._tag) {
@@ -264,12 +277,15 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       return Result.succeed(over ? [] : endStep(state, command))
     case "RecordOutputs": {
       const { attempt, generations, stepId } = command
-      if (step(state, stepId).status !== "recording") return Result.succeed([])
+      const current = step(state, stepId)
+      if (current.status !== "recording" || current.attempt !== attempt) return Result.succeed([])
       return Result.succeed([{ _tag: "StepOutputsRecorded", stepId, attempt, generations, at: now }])
     }
     case "Locate": {
-      const located = !over && step(state, command.stepId).status === "locating"
-      return Result.succeed(located ? applyVerdict(state, command.stepId, command.verdict, now) : [])
+      const { attempt, stepId, verdict } = command
+      const current = step(state, stepId)
+      const located = !over && current.status === "locating" && current.attempt === attempt
+      return Result.succeed(located ? applyVerdict(state, stepId, verdict, now) : [])
     }
     case "SettleRecovery":
       return Result.succeed(over ? [] : settleRecovery(state, command))
@@ -296,8 +312,9 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       return Result.succeed([{ _tag: "RunRecovered", kept, rerun, at: now }])
     }
     case "ConfirmDelivery":
+      // A run that was recovered meanwhile has another outcome to deliver.
       return Result.succeed(
-        state.delivered.includes(command.to) ? [] : [{ _tag: "RunOutcomeDelivered", to: command.to, at: now }]
+        !over || state.delivered.includes(command.to) ? [] : [{ _tag: "RunOutcomeDelivered", to: command.to, at: now }]
       )
   }
 }

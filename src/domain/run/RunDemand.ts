@@ -35,8 +35,7 @@ const due = (state: State): number | undefined => {
   let earliest: number | undefined
   for (const stepId of stepsIn(state, "waiting")) {
     const { attentionRaised, deadlineAt, waitingFor } = step(state, stepId)
-    const raiseAt =
-      waitingFor?.type === "store" && !attentionRaised ? waitingFor.since + storeAttentionMs : undefined
+    const raiseAt = waitingFor?.type === "store" && !attentionRaised ? waitingFor.since + storeAttentionMs : undefined
     for (const at of [deadlineAt, raiseAt]) {
       if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at
     }

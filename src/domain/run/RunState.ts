@@ -34,8 +34,10 @@ export interface StepState {
   readonly produced: ReadonlyArray<Produced>
   readonly generations: ReadonlyArray<UsedInput>
   readonly reads: ReadonlyArray<ObservedRead>
-  /** Recoveries that ended well before this step had recorded that it waits for them (T35). */
+  /** Recoveries that ended since this step last began, possibly before it had recorded that it waits (T35). */
   readonly settled?: ReadonlyArray<string>
+  /** Recoveries that this step has waited for: to wait for one again is to cause another heal. */
+  readonly waited?: ReadonlyArray<string>
   readonly result?: unknown
   readonly failure?: Failure
   readonly waitingFor?: WaitingFor & { readonly since: number }
@@ -64,7 +66,7 @@ export interface State {
   readonly cancelReason?: string
   /** The failure of the first step that failed: the run's own (F50, T12). */
   readonly failure?: Failure & { readonly stepId: string }
-  /** Heals that this run has caused; no success resets it (T34). */
+  /** Heals of lost generations that this run has caused; no success resets it (T34). */
   readonly heals: number
   readonly healedBy: ReadonlyArray<string>
   readonly delivered: ReadonlyArray<"recovery" | "runKey">
@@ -138,9 +140,21 @@ const setStep = (state: State, stepId: string, change: Partial<StepState>): Stat
 
 /** Leaves a wait, a retry or a failure behind. */
 const without = (current: StepState): StepState => {
-  const { waitingFor: _w, dueAt: _d, deadlineAt: _l, attentionRaised: _a, failure: _f, ...rest } = current
+  const { waitingFor: _w, dueAt: _d, deadlineAt: _l, attentionRaised: _a, failure: _f, settled: _s, ...rest } = current
   return rest
 }
+
+/** The reason of a `StepResumed` that uses up what `settled` says: the next wait for the same Recovery is a wait. */
+export const lookAgain = "settled"
+
+/** Whether waiting for this costs one of the run's heals. A first production is none: nothing was lost. */
+export const causesHeal = (state: State, stepId: string, { recoveryId, type }: WaitingFor): boolean =>
+  type === "recovery" &&
+  recoveryId !== undefined &&
+  (!state.healedBy.includes(recoveryId) || step(state, stepId).waited?.includes(recoveryId) === true)
+
+const withOne = (ids: ReadonlyArray<string> | undefined, id: string): ReadonlyArray<string> =>
+  ids === undefined ? [id] : ids.includes(id) ? ids : [...ids, id]
 
 const replaceStep = (state: State, stepId: string, next: StepState): State => ({
   ...state,
@@ -213,19 +227,23 @@ export const evolve = (state: State, event: Event): State => {
         ...rest,
         status: "waiting",
         waitingFor: { ...event.waitingFor, since: event.at },
-        ...(event.deadlineAt === undefined ? {} : { deadlineAt: event.deadlineAt })
+        ...(event.deadlineAt === undefined ? {} : { deadlineAt: event.deadlineAt }),
+        ...(recoveryId === undefined ? {} : { waited: withOne(current.waited, recoveryId) })
       })
-      if (recoveryId === undefined || state.healedBy.includes(recoveryId)) return suspended
-      return { ...suspended, heals: state.heals + 1, healedBy: [...state.healedBy, recoveryId] }
+      if (recoveryId === undefined || !causesHeal(state, event.stepId, event.waitingFor)) return suspended
+      return { ...suspended, heals: state.heals + 1, healedBy: withOne(state.healedBy, recoveryId) }
     }
-    case "StepResumed":
-      return replaceStep(state, event.stepId, {
-        ...without(step(state, event.stepId)),
+    case "StepResumed": {
+      const { reason, recoveryId, stepId } = event
+      const current = step(state, stepId)
+      const earlier = (current.settled ?? []).filter((settled) => settled !== recoveryId)
+      const settled = recoveryId === undefined || reason === lookAgain ? earlier : [...earlier, recoveryId]
+      return replaceStep(state, stepId, {
+        ...without(current),
         status: "pending",
-        ...(event.recoveryId === undefined
-          ? {}
-          : { settled: [...(step(state, event.stepId).settled ?? []), event.recoveryId] })
+        ...(settled.length === 0 ? {} : { settled })
       })
+    }
     case "StepSkipped":
       return replaceStep(state, event.stepId, {
         ...without(step(state, event.stepId)),

@@ -1,3 +1,4 @@
+import { DateTime } from "effect"
 import type { Failure } from "../Failure.ts"
 import { type State, type StepState, step, stepsIn } from "./RunState.ts"
 
@@ -27,7 +28,7 @@ export const publicStepStatus = ({ status }: StepState): PublicStepStatus => {
 }
 
 const iso = (epochMs: number | undefined): string | null =>
-  epochMs === undefined ? null : new Date(epochMs).toISOString()
+  epochMs === undefined ? null : DateTime.formatIso(DateTime.makeUnsafe(epochMs))
 
 /** The empty partition key of an unpartitioned asset is shown as null. */
 export const shownPartition = (partitionKey: string | undefined): string | null =>
@@ -35,7 +36,9 @@ export const shownPartition = (partitionKey: string | undefined): string | null 
 
 const shownFailure = ({ asset, ...failure }: Failure) => ({
   ...failure,
-  ...(asset === undefined ? {} : { asset: { assetId: asset.assetId, partitionKey: shownPartition(asset.partitionKey) } })
+  ...(asset === undefined
+    ? {}
+    : { asset: { assetId: asset.assetId, partitionKey: shownPartition(asset.partitionKey) } })
 })
 
 const waitingFor = (current: StepState) => {
