@@ -12,7 +12,8 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 }) {
   override get message(): string {
     const { class: failureClass, code, key, message, store } = this.failure
-    return `${failureClass} (${code}) in store ${store ?? "?"}${key === undefined ? "" : `, key ${key}`}: ${message}`
+    const where = `${store === undefined ? "" : ` in store ${store}`}${key === undefined ? "" : `, key ${key}`}`
+    return `${failureClass} (${code})${where}: ${message}`
   }
 }
 
