@@ -1,0 +1,108 @@
+import { Cause, Effect, Exit, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import { EventStore, type LogUnavailable, type Position } from "../eventstore/EventStore.ts"
+import * as Checkpoints from "./Checkpoints.ts"
+import { type Group, type Member, order } from "./Member.ts"
+import { LogEvent, type UndecodableEvent } from "./Projection.ts"
+
+/** A projection cannot go on at this place: its data is the reason, and another try cannot help. */
+export class Poisoned extends Schema.TaggedError<Poisoned>()("Poisoned", {
+  key: Schema.String,
+  message: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+export interface Advanced {
+  /** Events read, of all categories. */
+  readonly read: number
+  /** Whether there was nothing more to read. */
+  readonly isLevel: boolean
+}
+
+/**
+ * Reads one page for a group, folds it into every member, and commits all of it with the checkpoints in one
+ * transaction. `limit`: events a page. `bound`: where a group that is behind stops, so that it meets the others.
+ */
+export const advance = Effect.fnUntraced(function* (
+  group: Group,
+  limit: number,
+  bound: Position | null
+): Effect.fn.Return<
+  Advanced,
+  Poisoned | SqlError | LogUnavailable | Checkpoints.CheckpointMoved,
+  EventStore | SqlClient.SqlClient
+> {
+  const store = yield* EventStore
+  const sql = yield* SqlClient.SqlClient
+  const { members, position } = group
+  // A rebuild can be ahead of a projection that has only just begun: it waits there.
+  if (bound !== null && order(position) >= bound) return { read: 0, isLevel: true }
+  // Alone and behind, a projection of one category need not read the others.
+  const [only, ...more] = members[0].projection.categories
+  const filter = bound !== null && members.length === 1 && more.length === 0 ? { category: only! } : {}
+  const page = yield* store.readAll({ after: position, limit, ...filter })
+  const inside = bound === null ? page.events : page.events.filter((event) => event.position <= bound)
+  const isShort = page.events.length < limit
+  // Everything up to the bound was visible before this read began, so a short or overshooting page has reached it.
+  const reached = bound !== null && (isShort || inside.length < page.events.length || order(page.next) === bound)
+  const next = reached ? bound : page.next
+  const read = inside.length
+  if (next === null || next === position) return { read, isLevel: isShort || reached }
+
+  const events = inside.map((recorded) => new LogEvent(recorded))
+  yield* sql.withTransaction(
+    Effect.gen(function* () {
+      for (const member of members) yield* feed(member, events)
+      yield* Checkpoints.move(
+        sql,
+        members.map(({ key }) => key),
+        position,
+        next
+      )
+    })
+  )
+  for (const member of members) member.position = next
+  return { read, isLevel: isShort || reached }
+})
+
+const feed = Effect.fnUntraced(function* (
+  member: Member,
+  events: ReadonlyArray<LogEvent>
+): Effect.fn.Return<void, Poisoned | SqlError, SqlClient.SqlClient> {
+  const { handler, key, projection, schema } = member
+  const relevant = events.filter(({ category }) => projection.categories.includes(category))
+  if (relevant.length === 0) return
+  if (schema !== null) {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`SELECT set_config('search_path', quote_ident(${schema}) || ', ' || current_setting('search_path'), true)`
+  }
+  const exit = yield* Effect.exit(handler.handle(relevant))
+  if (Exit.isSuccess(exit)) return
+  const { cause } = exit
+  if (Cause.hasInterruptsOnly(cause)) return yield* Effect.failCause(cause as Cause.Cause<never>)
+  const error = Cause.squash(cause) as SqlError | UndecodableEvent | Error
+  if ("_tag" in error && error._tag === "SqlError" && !isDataError(error)) return yield* error
+  return yield* new Poisoned({ key, message: describe(error), cause: error })
+})
+
+/**
+ * SQLSTATE classes that come from what is written, not from the state of the server: cardinality, data, constraint,
+ * syntax or missing table, a limit of the server.
+ */
+const dataErrors = new Set(["21", "22", "23", "42", "54"])
+
+const sqlStateOf = (error: SqlError): string => {
+  const cause: unknown = error.reason.cause
+  const code: unknown = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  return typeof code === "string" ? code : ""
+}
+
+const isDataError = (error: SqlError): boolean => dataErrors.has(sqlStateOf(error).slice(0, 2))
+
+const describe = (error: SqlError | UndecodableEvent | Error): string => {
+  if (!("_tag" in error) || error._tag !== "SqlError") return error.message
+  const cause: unknown = error.reason.cause
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return `${error.message}: ${detail} (SQLSTATE ${sqlStateOf(error)})`
+}

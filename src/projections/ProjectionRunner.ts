@@ -1,0 +1,122 @@
+import { Clock, Context, Duration, Effect, Layer, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import { EventStore, type Position } from "../eventstore/EventStore.ts"
+import { type Member, order } from "./Member.ts"
+import type { Projection } from "./Projection.ts"
+import type { RebuildFailed } from "./Rebuild.ts"
+import * as RunnerLoop from "./RunnerLoop.ts"
+
+/** The read model has not reached the position that was asked for. `error`: why it is parked; null: it is only slow. */
+export class ProjectionBehind extends Schema.TaggedError<ProjectionBehind>()("ProjectionBehind", {
+  projection: Schema.String,
+  minPosition: Schema.String,
+  position: Schema.NullOr(Schema.String),
+  error: Schema.NullOr(Schema.String)
+}) {}
+
+/** No projection has this name. */
+export class UnknownProjection extends Schema.TaggedError<UnknownProjection>()("UnknownProjection", {
+  projection: Schema.String,
+  known: Schema.Array(Schema.String)
+}) {}
+
+export interface ProjectionStatus {
+  readonly name: string
+  readonly position: Position | null
+  /** Events of the log that it has not read; approximate, because rolled back numbers count too. null: not known. */
+  readonly lagEvents: number | null
+  /** Since it last read the log with success, with or without anything new. */
+  readonly heartbeatAgeMs: number
+  /** Why it is parked; null: it is not. */
+  readonly error: string | null
+  readonly rebuilding: boolean
+}
+
+export class ProjectionRunner extends Context.Service<
+  ProjectionRunner,
+  {
+    /** One entry a projection. Answers without the database too; then the lag is null. */
+    readonly status: Effect.Effect<ReadonlyArray<ProjectionStatus>>
+
+    /** Where a projection stands; null: at the start of the log. */
+    readonly position: (name: string) => Effect.Effect<Position | null, UnknownProjection>
+
+    /**
+     * Waits until `name` (default: every projection that is not parked) contains the event at `position`, at most
+     * `timeoutMs` (default 5,000). Fails at once when the projection is parked before it.
+     */
+    readonly waitFor: (
+      position: Position,
+      options?: { readonly name?: string; readonly timeoutMs?: number }
+    ) => Effect.Effect<void, ProjectionBehind | UnknownProjection>
+
+    /**
+     * Builds the projection's tables anew beside those that are read, and switches when level with the log. Ends then;
+     * answers how many events were read. Also the way out for a parked projection once its cause is gone.
+     */
+    readonly rebuild: (name: string) => Effect.Effect<{ readonly events: number }, RebuildFailed | UnknownProjection>
+  }
+>()("kintsugi/projections/ProjectionRunner") {
+  /** Runs `projections` for as long as the layer lives. One process at a time should: others lose every batch. */
+  static readonly layer = (
+    projections: ReadonlyArray<Projection>
+  ): Layer.Layer<ProjectionRunner, SqlError, EventStore | SqlClient.SqlClient> =>
+    Layer.effect(ProjectionRunner, make(projections))
+}
+
+const waitMsDefault = 5_000
+
+const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
+  const store = yield* EventStore
+  const { changed, members, rebuild } = yield* RunnerLoop.start(projections)
+  const known = projections.map(({ name }) => name)
+
+  const find = (name: string): Effect.Effect<Member, UnknownProjection> => {
+    const member = members.get(name)
+    const isPublic = member !== undefined && member.schema === null
+    return isPublic ? Effect.succeed(member) : Effect.fail(new UnknownProjection({ projection: name, known }))
+  }
+
+  const status = Effect.gen(function* () {
+    const head = yield* store.head.pipe(Effect.orElseSucceed(() => null))
+    const now = yield* Clock.currentTimeMillis
+    return known.map((name): ProjectionStatus => {
+      const { error, heartbeatAt, position } = members.get(name)!
+      const lagEvents = head === null ? null : Math.max(0, numberOf(head) - numberOf(position))
+      const rebuilding = members.has(RunnerLoop.rebuildKey(name))
+      return { name, position, lagEvents, heartbeatAgeMs: Math.max(0, now - heartbeatAt), error, rebuilding }
+    })
+  })
+
+  const waitFor = Effect.fnUntraced(function* (
+    position: Position,
+    options: { readonly name?: string; readonly timeoutMs?: number } = {}
+  ): Effect.fn.Return<void, ProjectionBehind | UnknownProjection> {
+    const waited = options.name === undefined ? known.map((name) => members.get(name)!) : [yield* find(options.name)]
+    const behind = () =>
+      waited.find(
+        (member) => order(member.position) < position && (member.error === null || options.name !== undefined)
+      )
+    const reached = Effect.gen(function* () {
+      for (let member = behind(); member !== undefined && member.error === null; member = behind()) yield* changed
+    })
+    yield* Effect.timeoutOption(reached, Duration.millis(options.timeoutMs ?? waitMsDefault))
+    const late = behind()
+    if (late === undefined) return
+    return yield* new ProjectionBehind({
+      ...{ projection: late.key, minPosition: position, position: late.position, error: late.error }
+    })
+  })
+
+  return ProjectionRunner.of({
+    status,
+    waitFor,
+    position: (name) => Effect.map(find(name), (member) => member.position),
+    rebuild: (name) => Effect.flatMap(find(name), rebuild)
+  })
+})
+
+/** The number within a position: how many events were given one before. */
+const numberOf = (position: Position | null): number =>
+  position === null ? 0 : Number.parseInt(position.slice(-16), 16)

@@ -1,0 +1,111 @@
+import { Effect, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Checkpoints from "./Checkpoints.ts"
+import type { Member } from "./Member.ts"
+
+/** The rebuild was given up; what readers see is as it was. */
+export class RebuildFailed extends Schema.TaggedError<RebuildFailed>()("RebuildFailed", {
+  projection: Schema.String,
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+const prefix = "rebuild_"
+
+/** The schema that a rebuild's tables lie in until they are switched. */
+export const schemaOf = (name: string): string => `${prefix}${name}`
+
+/** How long the switch waits for readers of the old tables before it lets them pass and tries again. */
+const switchLockMs = 100
+
+/**
+ * Adds a second member with fresh tables, waits until the loop has brought it level and switched, and takes it away
+ * again if it is given up. Readers see the old tables until the switch.
+ */
+export const run = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  live: Member,
+  make: Effect.Effect<Member>,
+  loop: { readonly members: Map<string, Member>; readonly changed: Effect.Effect<unknown> }
+): Effect.fn.Return<{ readonly events: number }, RebuildFailed> {
+  const projection = live.key
+  const failed = (message: string, cause?: unknown) =>
+    new RebuildFailed({ projection, message, ...(cause === undefined ? {} : { cause }) })
+  const broken = (error: SqlError) =>
+    failed(`the fresh tables of ${projection} cannot be made: ${error.message}`, error)
+
+  const add = Effect.gen(function* () {
+    const member = yield* make
+    yield* createTables(sql, member)
+    yield* Checkpoints.register(sql, [member.key])
+    loop.members.set(member.key, member)
+    return member
+  })
+  const untilSwitched = Effect.fnUntraced(function* (member: Member) {
+    while (loop.members.get(member.key) === member) {
+      if (member.error !== null) return yield* failed(`the rebuild of ${projection} stopped: ${member.error}`)
+      yield* loop.changed
+    }
+    return { events: member.eventsRead }
+  })
+  const takeAway = Effect.fnUntraced(
+    function* (member: Member) {
+      if (loop.members.get(member.key) !== member) return
+      loop.members.delete(member.key)
+      yield* discard(sql, member.schema!, member.key)
+    },
+    (effect) => Effect.ignore(effect)
+  )
+  return yield* Effect.acquireUseRelease(Effect.mapError(add, broken), untilSwitched, takeAway)
+})
+
+const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, member: Member) {
+  const schema = sql(member.schema!)
+  yield* sql.withTransaction(
+    Effect.gen(function* () {
+      yield* sql`DROP SCHEMA IF EXISTS ${schema} CASCADE`
+      yield* sql`CREATE SCHEMA ${schema}`
+      for (const table of member.projection.tables) {
+        yield* sql`CREATE TABLE ${schema}.${sql(table)} (LIKE ${sql(table)} INCLUDING ALL)`
+        // LIKE leaves out the storage settings, such as the room for updates.
+        const settings = yield* sql<{ setting: string }>`
+          SELECT unnest(reloptions) AS setting FROM pg_class WHERE oid = ${table}::text::regclass`
+        for (const { setting } of settings) {
+          yield* sql`ALTER TABLE ${schema}.${sql(table)} SET (${sql.literal(setting)})`
+        }
+      }
+    })
+  )
+})
+
+/** Puts the rebuilt tables into the place of the live ones, with the checkpoint, in one transaction. */
+export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Member) =>
+  sql.withTransaction(
+    Effect.gen(function* () {
+      const [current] = yield* sql<{ name: string }>`SELECT current_schema()::text AS name`
+      // A waiting DROP holds up every later reader: rather let them pass and try again.
+      yield* sql`SELECT set_config('lock_timeout', ${`${switchLockMs}ms`}, true)`
+      for (const table of rebuilt.projection.tables) {
+        yield* sql`DROP TABLE ${sql(table)}`
+        yield* sql`ALTER TABLE ${sql(rebuilt.schema!)}.${sql(table)} SET SCHEMA ${sql(current!.name)}`
+      }
+      yield* sql`DROP SCHEMA ${sql(rebuilt.schema!)}`
+      yield* sql`
+        UPDATE projection_checkpoints SET position = ${rebuilt.position}, error = NULL, updated_at = now()
+        WHERE name = ${live.key}`
+      yield* Checkpoints.remove(sql, rebuilt.key)
+    })
+  )
+
+const discard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, key: string) {
+  yield* sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`
+  yield* Checkpoints.remove(sql, key)
+})
+
+/** Rebuilds that a process left behind when it died: begun again when somebody asks. */
+export const discardLeftovers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  const left = yield* sql<{ name: string }>`
+    SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild'`
+  for (const { name } of left) yield* discard(sql, schemaOf(name.replace(/#rebuild$/, "")), name)
+})

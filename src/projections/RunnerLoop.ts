@@ -1,0 +1,183 @@
+import { Cause, Clock, Duration, Effect, Latch, Queue, Semaphore, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import { EventStore, type Position } from "../eventstore/EventStore.ts"
+import * as Batch from "./Batch.ts"
+import * as Checkpoints from "./Checkpoints.ts"
+import { type Group, groups, headOf, type Member } from "./Member.ts"
+import type { Projection } from "./Projection.ts"
+import * as Rebuild from "./Rebuild.ts"
+
+/** Events a page: as many as fit into a transaction of `transactionMsMax`, between these bounds. */
+const pageFirst = 2_000
+const pageMin = 100
+const pageMax = 4_000
+/** Longest transaction wanted: it holds back the safe horizon of every subscription. */
+const transactionMsMax = 200
+/** Pause after a batch. Long when the log is busy: larger batches cost less for each run, and lists can wait. */
+const pauseMs = 50
+const busyPauseMs = 250
+const busyEvents = 500
+/** A hint may come before the event is below the safe horizon: after one, the log is looked at this often. */
+const eagerPolls = 20
+/** Otherwise the safety net for what other processes append. */
+const idlePollMs = 500
+/** Pause after a failure: doubles up to the longest. */
+const outageMsFirst = 100
+const outageMsMax = 5_000
+
+/** Longest sleep of somebody who waits for a projection, should a wake-up be missed. */
+const waitMsMax = 100
+
+export const rebuildKey = (name: string): string => `${name}#rebuild`
+
+/** Starts the loop that feeds `projections`, for as long as the scope lives. */
+export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
+  const store = yield* EventStore
+  const sql = yield* SqlClient.SqlClient
+  const began = yield* Clock.currentTimeMillis
+  const members = new Map(projections.map((projection) => [projection.name as string, fresh(projection, null, began)]))
+  // Released whenever something moved: everybody who waits looks again.
+  const moved = yield* Latch.make()
+  const hints = yield* Queue.sliding<void>(1)
+  const oneRebuild = yield* Semaphore.make(1)
+  let pageLimit = pageFirst
+
+  /** What is in memory may be wrong after a failure, even of a commit: the database knows. */
+  const reload = Effect.fnUntraced(function* () {
+    const stored = yield* Checkpoints.load(sql, [...members.keys()])
+    for (const member of members.values()) {
+      member.handler.forget()
+      member.position = stored.get(member.key)?.position ?? null
+    }
+    yield* moved.release
+  })
+
+  const park = Effect.fnUntraced(function* ({ cause, key, message }: Batch.Poisoned) {
+    yield* Effect.logError(`projection ${key} is parked: ${message}`, cause)
+    const member = members.get(key)
+    if (member !== undefined) member.error = message
+    yield* reload()
+    yield* Checkpoints.setError(sql, key, message)
+  })
+
+  const advance = Effect.fnUntraced(
+    function* (group: Group, bound: Position | null) {
+      const from = yield* Clock.currentTimeMillis
+      const advanced = yield* Batch.advance(group, pageLimit, bound)
+      const to = yield* Clock.currentTimeMillis
+      if (to - from > transactionMsMax) pageLimit = Math.max(pageMin, pageLimit >> 1)
+      else if (to - from < transactionMsMax / 2) pageLimit = Math.min(pageMax, pageLimit + pageMin)
+      for (const member of group.members) {
+        member.heartbeatAt = to
+        member.eventsRead += advanced.read
+      }
+      yield* moved.release
+      return advanced
+    },
+    // What it had written is rolled back, and the others go on without it in the next round.
+    Effect.catchTag("Poisoned", (poisoned) => Effect.as(park(poisoned), { read: 0, isLevel: false }))
+  )
+
+  const finishRebuild = Effect.fnUntraced(function* (rebuilt: Member) {
+    const live = members.get(rebuilt.projection.name)!
+    // Level with the one that it replaces; with the others when that one is parked.
+    if (live.error === null && live.position !== rebuilt.position) return
+    yield* Rebuild.switchOver(sql, live, rebuilt)
+    live.handler = rebuilt.handler
+    live.position = rebuilt.position
+    live.error = null
+    members.delete(rebuilt.key)
+    yield* moved.release
+  })
+
+  /** Where a group that is behind meets the others. */
+  const boundOf = ({ members: [member] }: Group, head: Group | null): Position | null => {
+    const live = members.get(member.projection.name)!
+    return member.schema !== null && live.error === null ? live.position : (head?.position ?? null)
+  }
+
+  /** One page for every group, the foremost first. */
+  const round = Effect.fnUntraced(function* () {
+    const all = groups(members.values())
+    const head = headOf(all)
+    let read = 0
+    let isLevel = true
+    for (const group of all) {
+      // The head has moved on by now: its members say where to.
+      const bound = group === head ? null : boundOf(group, head && { ...head, position: head.members[0].position })
+      const advanced = yield* advance(group, bound)
+      read += advanced.read
+      isLevel &&= advanced.isLevel
+      const [member] = group.members
+      if (member.schema !== null && member.error === null && advanced.isLevel) yield* finishRebuild(member)
+    }
+    return { read, isLevel }
+  })
+
+  let failures = 0
+  const pauseAfter = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+    if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
+    const error = Cause.squash(cause)
+    const isLost = error instanceof Checkpoints.CheckpointMoved
+    if (failures === 0) yield* Effect.logWarning(`projections pause: ${error instanceof Error ? error.message : error}`)
+    failures = isLost ? 1 : failures + 1
+    yield* sleep(Math.min(outageMsMax, outageMsFirst * 2 ** failures))
+    return { read: 0, isLevel: false }
+  })
+  const attempt = Effect.fnUntraced(function* () {
+    if (failures > 0) yield* reload()
+    const result = yield* round()
+    failures = 0
+    return result
+  }, Effect.catchCause(pauseAfter))
+
+  const hinted = (ms: number) =>
+    Effect.map(Effect.timeoutOption(Queue.take(hints), Duration.millis(ms)), (hint) => hint._tag === "Some")
+
+  const loop = Effect.gen(function* () {
+    let eager = 0
+    while (true) {
+      const { isLevel, read } = yield* attempt()
+      if (!isLevel) continue
+      yield* sleep(read >= busyEvents ? busyPauseMs : pauseMs)
+      eager = read > 0 ? 0 : Math.max(0, eager - 1)
+      if (eager === 0 && (yield* hinted(idlePollMs))) eager = eagerPolls
+    }
+  })
+
+  const rebuild = (live: Member) =>
+    Rebuild.run(
+      sql,
+      live,
+      Effect.map(Clock.currentTimeMillis, (now) => fresh(live.projection, Rebuild.schemaOf(live.key), now)),
+      {
+        members,
+        changed: Effect.timeoutOption(moved.await, waitMsMax)
+      }
+    ).pipe(oneRebuild.withPermits(1))
+
+  yield* Checkpoints.register(sql, [...members.keys()])
+  yield* Rebuild.discardLeftovers(sql)
+  yield* reload()
+  yield* store.changes.pipe(
+    Stream.runForEach(() => Queue.offer(hints, undefined)),
+    Effect.forkScoped
+  )
+  yield* Effect.forkScoped(loop)
+  /** Ends when something moved, and soon in any case; meanwhile the log is looked at. */
+  const changed = Effect.andThen(Queue.offer(hints, undefined), Effect.timeoutOption(moved.await, waitMsMax))
+  return { members: members as ReadonlyMap<string, Member>, changed, rebuild }
+})
+
+const fresh = (projection: Projection, schema: string | null, heartbeatAt: number): Member => ({
+  key: schema === null ? projection.name : rebuildKey(projection.name),
+  projection,
+  schema,
+  handler: projection.make(),
+  position: null,
+  error: null,
+  eventsRead: 0,
+  heartbeatAt
+})
+
+const sleep = (ms: number) => Effect.sleep(Duration.millis(ms))
