@@ -11,8 +11,8 @@ export interface CheckedApp {
   /** By slug, in the order of the app. */
   readonly jobs: ReadonlyMap<string, Job>
   readonly workflows: ReadonlyArray<Definition>
-  /** `store` is null when the app has several stores and names none: the timestore then cannot be used. */
-  readonly timestore: { readonly store: string | null; readonly cacheBytes: number }
+  /** `store` is undefined when the app has several stores and names none: the timestore then cannot be used. */
+  readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -164,5 +164,5 @@ const unknownTimestore = (store: string | undefined, names: ReadonlyArray<string
         }
       ]
 
-const timestoreOf = (names: ReadonlyArray<string>): string | null =>
-  names.includes("timestore") ? "timestore" : names.length === 1 ? (names[0] ?? null) : null
+const timestoreOf = (names: ReadonlyArray<string>): string | undefined =>
+  names.includes("timestore") ? "timestore" : names.length === 1 ? names[0] : undefined
