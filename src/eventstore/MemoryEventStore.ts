@@ -25,7 +25,8 @@ export const layer = Layer.effect(
       Effect.suspend(() => {
         const { events, expectedVersion, streamName, waitsOn, wakeAt } = append
         const row = streams.get(streamName) ?? { events: [], wakeAt: null, waitsOn: null }
-        if (row.events.length !== expectedVersion) return Effect.fail(new VersionConflict({ streamName, expectedVersion }))
+        if (row.events.length !== expectedVersion)
+          return Effect.fail(new VersionConflict({ streamName, expectedVersion }))
         for (const event of events) {
           const recorded: RecordedEvent = {
             ...event,
@@ -46,7 +47,12 @@ export const layer = Layer.effect(
     return EventStore.of({
       append,
       read: (streamName, afterVersion, limit) =>
-        Effect.sync(() => (streams.get(streamName)?.events ?? []).slice(afterVersion, limit === undefined ? undefined : afterVersion + limit)),
+        Effect.sync(() =>
+          (streams.get(streamName)?.events ?? []).slice(
+            afterVersion,
+            limit === undefined ? undefined : afterVersion + limit
+          )
+        ),
       readAll: ({ after, category, limit, types }) =>
         Effect.sync(() => {
           const matches = (event: RecordedEvent) =>

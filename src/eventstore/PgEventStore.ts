@@ -1,0 +1,50 @@
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Metric, PubSub, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import * as Appender from "./Appender.ts"
+import * as Epoch from "./Epoch.ts"
+import { EventStore } from "./EventStore.ts"
+import * as PgReads from "./PgReads.ts"
+import * as WriterConnection from "./WriterConnection.ts"
+
+/** Appends in a batch. */
+export const batchSize = Metric.histogram("kintsugi_eventstore_append_batch_size", {
+  description: "Appends written together in one statement",
+  boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+})
+
+/** The log in Postgres. Needs a migrated database; writes over one connection of its own, reads through the pool. */
+export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effect(
+  EventStore,
+  Effect.gen(function* () {
+    const client = yield* PgClient.PgClient
+    const sql = yield* SqlClient.SqlClient
+    const ticks = yield* PubSub.sliding<void>(1)
+    const context = yield* Effect.context<never>()
+    let isAvailable = true
+    const onAvailable = (available: boolean) => {
+      isAvailable = available
+    }
+
+    const connection = yield* WriterConnection.make(
+      { ...client.config, applicationName: "kintsugi writer" },
+      Epoch.raiseIfRestored
+    )
+    const appender = yield* Appender.make(connection, {
+      onAvailable,
+      onBatch: (appends) => {
+        batchSize.updateUnsafe(appends, context)
+        PubSub.publishUnsafe(ticks, undefined)
+      }
+    })
+    // Reads compare with the epoch too, so it has to be right before the first append.
+    yield* connection.query("SELECT 1", []).pipe(Effect.ignore)
+
+    return EventStore.of({
+      append: appender.append,
+      ...PgReads.make(sql, onAvailable),
+      changes: Stream.fromPubSub(ticks),
+      available: Effect.sync(() => isAvailable)
+    })
+  })
+)

@@ -1,0 +1,147 @@
+import { Clock, Effect, Fiber } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import * as SqlFailure from "../postgres/SqlFailure.ts"
+import * as EventRow from "./EventRow.ts"
+import { type EventStore, LogUnavailable, type Position } from "./EventStore.ts"
+import * as LogPosition from "./LogPosition.ts"
+
+type Values = ReadonlyArray<ReadonlyArray<unknown>>
+
+const commandAgeMaxMs = 7 * 24 * 60 * 60_000
+/** A server that stays silent this long is taken to be away. */
+const answerMsMax = 10_000
+const readAllMax = 10_000
+
+/**
+ * Below this bound nothing can still commit: events of earlier epochs, and of transactions that ended before the oldest
+ * that is open.
+ */
+const horizon = "((SELECT l.epoch FROM log_epoch l), pg_snapshot_xmin(pg_current_snapshot()))"
+
+/** The reading half of the event store. `onAvailable` hears whether the database answered. */
+export const make = (
+  sql: SqlClient.SqlClient,
+  onAvailable: (available: boolean) => void
+): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
+  const ask = (text: string, params: ReadonlyArray<unknown>): Effect.Effect<Values, LogUnavailable> =>
+    answerSoon(sql.unsafe(text, params).values as Effect.Effect<Values, SqlError>).pipe(
+      Effect.tap(() => Effect.sync(() => onAvailable(true))),
+      Effect.catchTag("SqlError", (error) => {
+        if (!SqlFailure.isUnavailable(error)) return Effect.die(error)
+        onAvailable(false)
+        return Effect.fail(new LogUnavailable({ message: SqlFailure.messageOf(error), cause: error }))
+      }),
+      Effect.tapError(() => Effect.sync(() => onAvailable(false)))
+    )
+
+  const read: EventStore["Service"]["read"] = (streamName, afterVersion, limit) =>
+    Effect.map(ask(readStream, [streamName, afterVersion, limit ?? null]), (rows) =>
+      rows.map((row) => EventRow.toEvent(streamName, row as unknown as EventRow.Row))
+    )
+
+  const readAll: EventStore["Service"]["readAll"] = Effect.fnUntraced(function* ({ after, category, limit, types }) {
+    const isFiltered = category !== undefined || types !== undefined
+    // Asked before the page, so that it cannot be beyond what the page saw.
+    const level = isFiltered ? firstPosition(yield* ask(readLevel, [])) : null
+    const { epoch, globalPosition, transactionId } = LogPosition.parts(after)
+    const rows = yield* ask(readLog, [
+      ...[epoch, transactionId, globalPosition, Math.min(limit, readAllMax)],
+      ...[category === undefined ? null : `${category}-`, types === undefined ? null : types.join(separator)]
+    ])
+    const events = rows.map((row) => EventRow.toEvent(row[0] as string, row.slice(1) as unknown as EventRow.Row))
+    const last = events[events.length - 1]?.position ?? after
+    // What the filter left out need not be looked at again.
+    const isExhausted = events.length < Math.min(limit, readAllMax)
+    return { events, next: isExhausted && level !== null && (last === null || level > last) ? level : last }
+  })
+
+  const head = Effect.map(ask(readHead, []), (rows) => firstPosition(rows) ?? LogPosition.start)
+
+  return {
+    read,
+    readAll,
+    head,
+    findCommand: Effect.fnUntraced(function* (commandId) {
+      const oldest = (yield* Clock.currentTimeMillis) - commandAgeMaxMs
+      const [row] = yield* ask(readCommand, [commandId, oldest])
+      return row === undefined ? null : EventRow.toEvent(row[0] as string, row.slice(1) as unknown as EventRow.Row)
+    }),
+    claimDue: ({ horizonMs, leaseMs, limit, now }) =>
+      Effect.map(ask(claim, [now + horizonMs, limit, now + leaseMs]), (rows) =>
+        [...rows]
+          .sort((left, right) => Number((left[1] as bigint) - (right[1] as bigint)))
+          .map((row) => row[0] as string)
+      ),
+    waitingOn: (key, afterStream, limit) => Effect.map(ask(waiting, [key, afterStream, limit]), firstColumn),
+    waitedStores: Effect.map(ask(stores, []), firstColumn),
+    lostWakes: (limit) => Effect.map(ask(lost, [limit]), firstColumn)
+  }
+}
+
+const firstPosition = ([row]: Values): Position | null =>
+  row === undefined ? null : LogPosition.of(row[0] as number, row[1] as string, row[2] as bigint)
+
+const firstColumn = (rows: Values): ReadonlyArray<string> => rows.map((row) => row[0] as string)
+
+/** Interrupting a statement waits for the server, which may be silent; so it is left alone with that. */
+const answerSoon = (statement: Effect.Effect<Values, SqlError>): Effect.Effect<Values, SqlError | LogUnavailable> =>
+  Effect.flatMap(Effect.forkDetach(statement, { startImmediately: true }), (fiber) =>
+    Fiber.join(fiber).pipe(
+      Effect.timeoutOrElse({
+        duration: answerMsMax,
+        orElse: () => {
+          const message = `the database has not answered for ${answerMsMax} ms`
+          return Effect.fail(new LogUnavailable({ message, cause: message }))
+        }
+      }),
+      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe()))
+    )
+  )
+
+const readStream = `SELECT ${EventRow.columns} FROM events e
+  WHERE e.stream_id = (SELECT s.stream_id FROM streams s WHERE s.stream_name = $1) AND e.stream_version > $2::int
+  ORDER BY e.stream_version LIMIT $3::int`
+
+const separator = "\x1e"
+
+const readLog = `SELECT s.stream_name, ${EventRow.columns} FROM events e JOIN streams s USING (stream_id)
+  WHERE (e.epoch, e.transaction_id, e.global_position) > ($1::int, $2::text::xid8, $3::bigint)
+    AND (e.epoch, e.transaction_id) < ${horizon}
+    AND ($5::text IS NULL OR starts_with(s.stream_name, $5::text))
+    AND ($6::text IS NULL OR e.type = ANY ((SELECT string_to_array($6::text, E'${separator}'))::text[]))
+  ORDER BY e.epoch, e.transaction_id, e.global_position LIMIT $4::int`
+
+const newestFirst = "ORDER BY e.epoch DESC, e.transaction_id DESC, e.global_position DESC LIMIT 1"
+
+/** The newest event below the horizon. */
+const readLevel = `SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e
+  WHERE (e.epoch, e.transaction_id) < ${horizon} ${newestFirst}`
+
+/** Committed, so readAll reaches it when everything before it has ended. */
+const readHead = `SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e ${newestFirst}`
+
+const readCommand = `SELECT s.stream_name, ${EventRow.columns} FROM events e JOIN streams s USING (stream_id)
+  WHERE e.command_id = $1 AND e.recorded_at_ms >= $2::bigint
+  ORDER BY e.epoch, e.transaction_id, e.global_position LIMIT 1`
+
+/** Two sweepers never claim the same stream: the second skips what the first has locked, and then it is not due. */
+const claim = `
+  WITH due AS (
+    SELECT stream_id, wake_at_ms FROM streams WHERE wake_at_ms <= $1::bigint
+    ORDER BY wake_at_ms LIMIT $2::int FOR UPDATE SKIP LOCKED
+  )
+  UPDATE streams s SET wake_at_ms = $3::bigint FROM due WHERE s.stream_id = due.stream_id
+  RETURNING s.stream_name, due.wake_at_ms`
+
+const waiting = `SELECT s.stream_name FROM streams s
+  WHERE s.waits_on IS NOT NULL AND s.waits_on @> ARRAY[$1::text] AND s.stream_name > $2::text
+  ORDER BY s.stream_name LIMIT $3::int`
+
+const stores = `SELECT DISTINCT k.key COLLATE "C" AS key FROM streams s, unnest(s.waits_on) AS k (key)
+  WHERE s.waits_on IS NOT NULL AND starts_with(k.key, 'store:') ORDER BY 1`
+
+const lost = `SELECT s.stream_name FROM streams s
+  WHERE s.waits_on IS NOT NULL AND EXISTS (
+    SELECT 1 FROM unnest(s.waits_on) AS k (key) JOIN streams t ON t.stream_name = k.key WHERE t.wake_at_ms IS NULL
+  ) ORDER BY s.stream_name LIMIT $1::int`
