@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { type BigIntStats, constants } from "node:fs"
-import { type FileHandle, lstat, mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { type FileHandle, lstat, mkdir, open, readlink, realpath, rename, stat, unlink } from "node:fs/promises"
+import { basename, dirname, join } from "node:path"
 import type { FolderRow } from "./folderClassification.ts"
 import { nameTaken, notAFile, rootMissing, vanished } from "./folderClassification.ts"
 
@@ -61,20 +61,58 @@ export const statFile = async (root: string, key: string): Promise<BigIntStats> 
 
 /** Opens the regular file at `key` for reading, and makes sure that no folder was swapped for a link meanwhile. */
 export const openFile = async (root: string, key: string): Promise<FileHandle> => {
-  const path = await confined(root, key)
-  // A pipe would block the open until somebody writes to it.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    const opened = regular(path, await handle.stat({ bigint: true }))
-    const now = await lstat(await confined(root, key), { bigint: true })
-    // A file that was replaced by an honest writer has another inode too; then it is opened again.
-    if (now.ino === opened.ino && now.dev === opened.dev) return handle
-  } catch (cause) {
+  for (let tries = 0; tries < opensMax; tries++) {
+    const path = await confined(root, key)
+    // A pipe would block the open until somebody writes to it.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const stats = regular(path, await handle.stat({ bigint: true }))
+      if (await isStillAt(handle, stats, root, key, path)) return handle
+    } catch (cause) {
+      await handle.close()
+      throw cause
+    }
+    // An honest writer has replaced it meanwhile, too: then it is opened again.
     await handle.close()
-    throw cause
   }
-  await handle.close()
-  return openFile(root, key)
+  throw new FolderFault(vanished, `${key} was replaced during each of ${opensMax} tries to open it`)
+}
+
+/** Tries to open a file that is replaced all the time. */
+const opensMax = 100
+
+const isStillAt = async (
+  handle: FileHandle,
+  stats: BigIntStats,
+  root: string,
+  key: string,
+  path: string
+): Promise<boolean> => {
+  const real = await realPathOf(handle)
+  if (real !== null) return real === path
+  const now = await lstat(await confined(root, key), { bigint: true })
+  return now.ino === stats.ino && now.dev === stats.dev
+}
+
+/** Where the kernel says that an open file lies now; null where it does not say (only Linux does). */
+const realPathOf = (handle: FileHandle): Promise<string | null> =>
+  readlink(`/proc/self/fd/${handle.fd}`).catch(() => null)
+
+/**
+ * Changes the entry of `path` in its folder, and makes the change durable. `use` gets a path that leads through the
+ * open folder, so that the change lands there even if the folder is swapped for a link at this instant (on Linux).
+ */
+const inFolderOf = async (path: string, use: (path: string) => Promise<void>): Promise<void> => {
+  const parent = dirname(path)
+  const folder = await open(parent, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    const real = await realPathOf(folder)
+    if (real !== null && real !== parent) throw new FolderFault(vanished, `${parent} was swapped during a write`)
+    await use(real === null ? path : `/proc/self/fd/${folder.fd}/${basename(path)}`)
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 export interface Written {
@@ -125,15 +163,14 @@ const writeAndRename = async (
       await handle.close()
     }
     await makeParents(root, key)
-    const path = await confined(root, key)
-    await refuseLinkAt(path)
-    signal.throwIfAborted()
-    await rename(temporary, path).catch((cause: unknown) => {
-      if (nameTaken.errnos.includes(errnoOf(cause) ?? ""))
+    await inFolderOf(await confined(root, key), async (path) => {
+      await refuseLinkAt(path)
+      signal.throwIfAborted()
+      await rename(temporary, path).catch((cause: unknown) => {
+        if (!nameTaken.errnos.includes(errnoOf(cause) ?? "")) throw cause
         throw new FolderFault(nameTaken, `${key} is a folder`, { cause })
-      throw cause
+      })
     })
-    await syncFolder(dirname(path))
     return { bytes: Number(stats.size), etag: etagOf(stats), sha256: hash.digest("hex") }
   } catch (cause) {
     await unlink(temporary).catch(() => undefined)
@@ -145,9 +182,7 @@ const writeAndRename = async (
 export const removeFile = async (root: string, key: string): Promise<void> => {
   try {
     await statFile(root, key)
-    const path = await confined(root, key)
-    await unlink(path)
-    await syncFolder(dirname(path))
+    await inFolderOf(await confined(root, key), unlink)
   } catch (cause) {
     if (!leadsNowhere(cause) && errnoOf(cause) !== "EISDIR") throw cause
   }
