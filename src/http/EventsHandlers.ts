@@ -1,0 +1,38 @@
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { EventStore } from "../eventstore/EventStore.ts"
+import { answer } from "./Answer.ts"
+import { Api } from "./api/Api.ts"
+import { Draining } from "./Draining.ts"
+import * as EventFeed from "./EventFeed.ts"
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "events",
+  Effect.fnUntraced(function* (handlers) {
+    const store = yield* EventStore
+    const stopped = yield* Draining
+    return handlers.handleAll({
+      listEvents: ({ query: { after, category, limit, type } }) =>
+        EventFeed.lines(after ?? null, { category, types: type }, limit ?? Number.MAX_SAFE_INTEGER).pipe(
+          Effect.provideService(EventStore, store),
+          answer,
+          Effect.map((lines) => HttpServerResponse.stream(lines, { contentType: "application/x-ndjson" }))
+        ),
+
+      // Last-Event-ID wins: a browser that reconnects sends it with the URL that it began with.
+      streamEvents: Effect.fnUntraced(function* ({ headers, query: { after, category, type } }) {
+        const from = headers["last-event-id"] ?? after ?? (yield* answer(store.head))
+        const frames = yield* EventFeed.serverSent(from, { category, types: type }, stopped).pipe(
+          Effect.provideService(EventStore, store)
+        )
+        return HttpServerResponse.stream(frames, {
+          contentType: "text/event-stream",
+          // A proxy must pass every event on as it comes.
+          headers: { "x-accel-buffering": "no" }
+        })
+      })
+    })
+  })
+)

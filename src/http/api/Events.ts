@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { EventView } from "./EventSchema.ts"
+import { Count, PositionText } from "./Fields.ts"
+import { Authorization, RequestRules } from "./Guards.ts"
+import { UnavailableProblem } from "./Problems.ts"
+
+/** `after` is exclusive; `type` may be given more than once. */
+const filters = {
+  after: Schema.optionalKey(PositionText),
+  category: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(/^[a-z][a-z0-9_]{0,63}$/, { message: "must be a stream category such as run or asset" })
+    )
+  ),
+  type: Schema.optionalKey(
+    Schema.Array(
+      Schema.String.check(
+        Schema.isPattern(/^[A-Za-z][A-Za-z0-9]{0,99}$/, { message: "must be an event type such as StepFailed" })
+      )
+    ).check(Schema.isMaxLength(50))
+  )
+}
+
+export class EventsApi extends HttpApiGroup.make("events")
+  .add(
+    HttpApiEndpoint.get("listEvents", "/", {
+      query: { ...filters, limit: Schema.optionalKey(Count(1, 100_000)) },
+      success: HttpApiSchema.StreamNdjson({ schema: EventView }),
+      error: UnavailableProblem
+    }).annotate(
+      OpenApi.Description,
+      "The log in order, one event a line; without `limit` up to the log's head as of the request."
+    ),
+    HttpApiEndpoint.get("streamEvents", "/stream", {
+      query: filters,
+      headers: { "last-event-id": Schema.optionalKey(PositionText) },
+      success: HttpApiSchema.StreamSse({ data: EventView }),
+      error: UnavailableProblem
+    }).annotate(
+      OpenApi.Description,
+      "Server-sent events: `id` is the position, `event` the type. Begins after `Last-Event-ID` or `after`, else now."
+    )
+  )
+  .middleware(RequestRules)
+  .middleware(Authorization)
+  .prefix("/api/v1/events")
+  .annotateMerge(OpenApi.annotations({ title: "Events", description: "The log, which is the audit." })) {}

@@ -1,0 +1,29 @@
+import { Context } from "effect"
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import {
+  BodyTooLargeProblem,
+  InternalErrorProblem,
+  InvalidInputProblem,
+  UnauthorizedProblem,
+  UnavailableProblem,
+  UnsupportedMediaTypeProblem
+} from "./Problems.ts"
+
+/** Who asks, as the events of the command will say it. */
+export class Principal extends Context.Service<Principal, string>()("kintsugi/http/Principal") {}
+
+/** A bearer token; provides the principal that it belongs to. */
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Principal }>()(
+  "kintsugi/http/Authorization",
+  { security: { bearer: HttpApiSecurity.bearer }, error: UnauthorizedProblem }
+) {}
+
+/** What every route of the API can answer: a request that its schemas refuse, a late engine, a defect. */
+export class RequestRules extends HttpApiMiddleware.Service<RequestRules>()("kintsugi/http/RequestRules", {
+  error: [InvalidInputProblem, InternalErrorProblem, UnavailableProblem]
+}) {}
+
+/** What routes with a body demand of it before its schema is asked: JSON, in UTF-8, of a bounded size. */
+export class BodyRules extends HttpApiMiddleware.Service<BodyRules>()("kintsugi/http/BodyRules", {
+  error: [InvalidInputProblem, BodyTooLargeProblem, UnsupportedMediaTypeProblem]
+}) {}

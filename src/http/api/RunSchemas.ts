@@ -1,0 +1,71 @@
+import { Schema } from "effect"
+import { FailureClass } from "../../domain/Failure.ts"
+import { Nullable, open } from "./Fields.ts"
+
+export const RunStatus = Schema.Literals(["pending", "running", "waiting", "succeeded", "failed", "canceled"])
+export const StepStatus = Schema.Literals([
+  "pending",
+  "running",
+  "waiting",
+  "succeeded",
+  "failed",
+  "skipped",
+  "canceled"
+])
+
+/** Why something failed: everything that follows is decided by the class alone. */
+export const FailureView = open({
+  class: FailureClass,
+  code: Schema.String,
+  message: Schema.String,
+  asset: Schema.optionalKey(Schema.Struct({ assetId: Schema.String, partitionKey: Nullable }))
+}).annotate({ identifier: "Failure" })
+
+/** `input`: a consumed asset is produced for the first time; `recovery`: a generation was lost. */
+export const WaitingFor = open({
+  type: Schema.String,
+  since: Nullable,
+  recoveryId: Schema.optionalKey(Schema.String),
+  assetId: Schema.optionalKey(Schema.String),
+  partitionKey: Schema.optionalKey(Nullable),
+  store: Schema.optionalKey(Schema.String)
+}).annotate({ identifier: "WaitingFor" })
+
+export const Step = open({
+  id: Schema.String,
+  status: StepStatus,
+  attempt: Schema.Int,
+  failure: Schema.optionalKey(FailureView),
+  retryAt: Schema.optionalKey(Nullable),
+  waitingFor: Schema.optionalKey(WaitingFor),
+  result: Schema.optionalKey(Schema.Unknown),
+  producedAssets: Schema.Array(Schema.Unknown),
+  startedAt: Nullable,
+  finishedAt: Nullable
+}).annotate({ identifier: "Step" })
+
+const summary = {
+  id: Schema.String,
+  workflow: Schema.String,
+  version: Schema.Int,
+  status: RunStatus,
+  paused: Schema.Boolean,
+  partitionKey: Nullable,
+  runKey: Nullable,
+  trigger: open({ type: Schema.String }),
+  failure: Schema.optionalKey(FailureView),
+  createdAt: Nullable,
+  startedAt: Nullable,
+  finishedAt: Nullable
+}
+
+/** A run as lists show it. */
+export const RunSummary = open(summary).annotate({ identifier: "RunSummary" })
+export type RunSummary = typeof RunSummary.Type
+
+export const Run = open({
+  ...summary,
+  parameters: Schema.Record(Schema.String, Schema.Unknown),
+  steps: Schema.Array(Step),
+  streamVersion: Schema.Int
+}).annotate({ identifier: "Run" })
