@@ -14,7 +14,7 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   http: ["domain", "eventstore", "actors", "projections"],
   cli: ["domain", "eventstore", "postgres", "capabilities", "sdk", "actors", "projections", "http"],
   "main.ts": ["cli"],
-  "index.ts": ["sdk"]
+  "index.ts": ["sdk", "domain"]
 }
 
 /** Determinism: no clock, id or random value outside Effect's services, so that a seed can replay a run. */

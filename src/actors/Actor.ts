@@ -16,11 +16,7 @@ const bucketOf = (actorId: string, buckets: number | "actor"): string => {
 
 /** Sends commands to actors of one kind; fails with the domain's rejections only. */
 export interface ActorClient<State, Command, Rejection> {
-  readonly execute: (
-    actorId: string,
-    command: Command,
-    metadata?: Metadata
-  ) => Effect.Effect<Answer<State>, Rejection>
+  readonly execute: (actorId: string, command: Command, metadata?: Metadata) => Effect.Effect<Answer<State>, Rejection>
   readonly wake: (actorId: string) => Effect.Effect<void>
 }
 
@@ -109,7 +105,9 @@ export const make = <State, Command, Rejection>(category: string) => {
         execute: (actorId, command, metadata) => cell(actorId).execute(command as Command, metadata as Metadata),
         wake: (actorId) => cell(actorId).wake(),
         size: () => cells.size,
-        drain: Effect.suspend(() => Effect.forEach([...cells.values()], ({ drain }) => drain, { concurrency: "unbounded", discard: true }))
+        drain: Effect.suspend(() =>
+          Effect.forEach([...cells.values()], ({ drain }) => drain, { concurrency: "unbounded", discard: true })
+        )
       }
       const name = `${category}/${entityId}`
       system.local.set(name, bucket)

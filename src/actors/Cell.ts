@@ -1,4 +1,4 @@
-import { type Array as Arr, Cause, type Context, Effect, Fiber, Result, Schedule } from "effect"
+import { type Array as Arr, Cause, type Context, Effect, type Fiber, Result, Schedule } from "effect"
 import type { Clock } from "effect/Clock"
 import { metadataText } from "../eventstore/EventCodec.ts"
 import type { Appended, EventStore, Metadata, NewEvent } from "../eventstore/EventStore.ts"
@@ -57,7 +57,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   const streamName = `${behaviour.category}-${actorId}`
   const fork = Effect.runForkWith(context)
   const running = new Map<string, { fiber: Fiber.Fiber<unknown, unknown> | null; readonly resident: boolean }>()
-  let queue: Array<Pending<State, Command, Rejection>> = []
+  const queue: Array<Pending<State, Command, Rejection>> = []
   let state = behaviour.decider.initial
   let version = 0
   let chain = HashChain.genesis
@@ -183,7 +183,9 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       // Another owner wrote. If the shard is no longer ours, stop everything and leave; otherwise decide again.
       if (!owned()) {
         close()
-        return batch.forEach(({ resume }) => resume(Effect.die(new Error(`${streamName} has moved to another process`))))
+        return batch.forEach(({ resume }) =>
+          resume(Effect.die(new Error(`${streamName} has moved to another process`)))
+        )
       }
       if (assumedNew) {
         reset()

@@ -77,4 +77,3 @@ export const getOrDie = (definitions: Definitions["Service"], slug: string, vers
   if (defined === undefined) throw new Error(`workflow ${slug} has no version ${version} in the log`)
   return defined
 }
-

@@ -80,7 +80,11 @@ export class Engine extends Context.Service<
       origin: "app" | "http",
       caller?: Caller
     ) => Effect.Effect<
-      { readonly workflow: WorkflowView; readonly outcome: "created" | "updated" | "unchanged"; readonly position: Position },
+      {
+        readonly workflow: WorkflowView
+        readonly outcome: "created" | "updated" | "unchanged"
+        readonly position: Position
+      },
       InvalidInput | DefinedByApp | CommandReused | Unavailable
     >
     readonly workflows: Effect.Effect<ReadonlyArray<WorkflowView>>

@@ -4,14 +4,14 @@ import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition, parseDefinition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
-import { checkParameters } from "../domain/JsonSchemaCheck.ts"
+import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
 import * as Partitioning from "../domain/Partitioning.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
 import { shownPartition, view as runView } from "../domain/run/RunView.ts"
-import { EventStore, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { EventStore, LogUnavailable, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
 import type { Answer } from "./Behaviour.ts"
@@ -57,7 +57,9 @@ const upTo = (events: ReadonlyArray<RecordedEvent>, at: Position | number | unde
     : events.filter((event) => (typeof at === "number" ? event.recordedAt <= at : event.position <= at))
 
 const metadataOf = (caller: Caller | undefined): Metadata =>
-  caller === undefined ? {} : (Object.fromEntries(Object.entries(caller).filter(([, value]) => value !== undefined)) as Metadata)
+  caller === undefined
+    ? {}
+    : (Object.fromEntries(Object.entries(caller).filter(([, value]) => value !== undefined)) as Metadata)
 
 export const layer = Layer.effect(
   Engine,
@@ -109,12 +111,13 @@ export const layer = Layer.effect(
       }
       return true
     })
-    const unavailable = <A, E>(effect: Effect.Effect<A, E>) =>
-      Effect.catchIf(
-        effect,
-        (error): error is Extract<E, { readonly _tag: "LogUnavailable" }> =>
-          typeof error === "object" && error !== null && "_tag" in error && error._tag === "LogUnavailable",
-        (error) => Effect.fail(new Unavailable({ message: (error as { readonly message: string }).message }))
+    const unavailable = <A, E>(
+      effect: Effect.Effect<A, E>
+    ): Effect.Effect<A, Exclude<E, LogUnavailable> | Unavailable> =>
+      Effect.mapError(effect, (error) =>
+        error instanceof LogUnavailable
+          ? new Unavailable({ message: error.message })
+          : (error as Exclude<E, LogUnavailable>)
       )
 
     const define: Engine["Service"]["define"] = (slug, input, origin, caller) =>
@@ -169,7 +172,7 @@ export const layer = Layer.effect(
       }
       const parameters = { ...definition.defaultParameters, ...start.parameters }
       if (definition.parametersSchema !== undefined) {
-        problems.push(...checkParameters(definition.parametersSchema, parameters))
+        problems.push(...checkAgainst(definition.parametersSchema, parameters, "parameters"))
       }
       return problems
     }
@@ -213,9 +216,7 @@ export const layer = Layer.effect(
             }
             const active = runKey === undefined ? id : yield* claim(workflow, runKey, id, command)
             const answer = yield* Effect.orDie(
-              active === id
-                ? runs.execute(id, command, metadataOf(caller))
-                : runs.execute(active, { _tag: "Read" })
+              active === id ? runs.execute(id, command, metadataOf(caller)) : runs.execute(active, { _tag: "Read" })
             )
             // A run is the answer to its own request only, not to another that came to the same id.
             const position = yield* positionOf(`run-${active}`, answer)
@@ -250,7 +251,11 @@ export const layer = Layer.effect(
           .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
           .pipe(Effect.catchTag("UnknownRun", () => Effect.fail(new NotFound({ kind: "run", id }))))
         if (answer.state.definition === null) return yield* new NotFound({ kind: "run", id })
-        return { answer, run: runView(answer.state, answer.streamVersion), position: yield* positionOf(`run-${id}`, answer) }
+        return {
+          answer,
+          run: runView(answer.state, answer.streamVersion),
+          position: yield* positionOf(`run-${id}`, answer)
+        }
       })
 
     const readRecovery = Effect.fnUntraced(function* (id: string, at?: Position | number) {
@@ -260,7 +265,11 @@ export const layer = Layer.effect(
       return RecoveryView.view(state, events.length)
     })
 
-    const commandRecovery = (id: string, command: Parameters<typeof recoveries.execute>[1], caller: Caller | undefined) =>
+    const commandRecovery = (
+      id: string,
+      command: Parameters<typeof recoveries.execute>[1],
+      caller: Caller | undefined
+    ) =>
       unavailable(
         timely(
           Effect.gen(function* () {
@@ -343,7 +352,9 @@ export const layer = Layer.effect(
             Effect.gen(function* () {
               const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
               const kept = RunState.stepsIn(before.state, "succeeded", "skipped")
-              const rerun = (before.state.definition?.steps ?? []).map((step) => step.id).filter((step) => !kept.includes(step))
+              const rerun = (before.state.definition?.steps ?? [])
+                .map((step) => step.id)
+                .filter((step) => !kept.includes(step))
               const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
               return { run, kept, rerun, position }
             })

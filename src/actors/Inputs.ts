@@ -98,9 +98,7 @@ export class Inputs extends Context.Service<
           }
           return { type: "ready" as const, inputs }
         }).pipe(
-          Effect.catch((failure) =>
-            Effect.succeed<Ensured>({ type: "blocked", verdict: { type: "fail", failure } })
-          )
+          Effect.catch((failure) => Effect.succeed<Ensured>({ type: "blocked", verdict: { type: "fail", failure } }))
         )
 
       return Inputs.of({ resolve, ensure })

@@ -88,7 +88,12 @@ export class Locate extends Context.Service<
         return yield* desk.report(run, stepId, ref, reality)
       })
 
-      return Locate.of({ locate: (run, stepId, failure) => Effect.annotateLogs(locate(run, stepId, failure), { missed: assetName(failure.asset ?? { assetId: failure.key ?? "?", partitionKey: "" }) }) })
+      return Locate.of({
+        locate: (run, stepId, failure) =>
+          Effect.annotateLogs(locate(run, stepId, failure), {
+            missed: assetName(failure.asset ?? { assetId: failure.key ?? "?", partitionKey: "" })
+          })
+      })
     })
   )
 }

@@ -22,7 +22,5 @@ export class LocationIndex extends Context.Service<
     readonly below: (store: string, keyPrefix: string) => Effect.Effect<ReadonlyArray<IndexedLocation>>
     /** Every partition of the asset that was ever produced. */
     readonly partitions: (assetId: string) => Effect.Effect<ReadonlyArray<string>>
-    /** Whether any object was ever recorded in the store. */
-    readonly isUsed: (store: string) => Effect.Effect<boolean>
   }
 >()("kintsugi/actors/LocationIndex") {}

@@ -37,7 +37,9 @@ const releaseBatchMs = 100
 const verifyBytesMax = 16 * 1024 * 1024
 
 const sleepUntil = (dueAt: number) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => (dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void))
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void
+  )
 
 /** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
 export const make = Effect.gen(function* () {
@@ -87,7 +89,11 @@ export const make = Effect.gen(function* () {
     return parts.length === 0 ? null : parts
   })
 
-  const recordCopy = Effect.fnUntraced(function* (recovery: State, latest: Asset.Generation, parts: ReadonlyArray<Part>) {
+  const recordCopy = Effect.fnUntraced(function* (
+    recovery: State,
+    latest: Asset.Generation,
+    parts: ReadonlyArray<Part>
+  ) {
     const { contentChanged: _c, generation: _g, recoveryId: _r, restored: _s, ...provenance } = latest
     const productionKey = `copy/${recovery.recoveryId}/${recovery.round}`
     const by = { ...provenance, productionKey }

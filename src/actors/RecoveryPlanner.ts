@@ -74,7 +74,9 @@ export class RecoveryPlanner extends Context.Service<
         const defined = definitions.get(latest.workflow, latest.version)
         const step = defined?.definition.steps.find(({ id }) => id === latest.stepId)
         const produces = step?.produces.find(({ assetId }) => Id.assetKey(assetId) === Id.assetKey(ref.assetId))
-        return defined === undefined || step === undefined || produces === undefined ? null : { defined, step, produces }
+        return defined === undefined || step === undefined || produces === undefined
+          ? null
+          : { defined, step, produces }
       }
 
       /** Every step that the producing one depends on, directly or not. */
@@ -213,7 +215,8 @@ export class RecoveryPlanner extends Context.Service<
             const missing: Array<Planned> = []
             for (const input of inputs) {
               const inputId = Id.asset(input.assetId, input.partitionKey)
-              if (path.includes(inputId)) return no("cycle", `it is made from ${assetName(input)}, which is made from it`)
+              if (path.includes(inputId))
+                return no("cycle", `it is made from ${assetName(input)}, which is made from it`)
               const node = yield* visit(input, path)
               if (node.type === "unavailable") return node
               if (node.type === "unrecoverable") {

@@ -51,7 +51,9 @@ const mayBegin = (command: Unstamped): boolean => {
 }
 
 const sleepUntil = (dueAt: number) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => (dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void))
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void
+  )
 
 export interface Options {
   readonly processId: string
@@ -86,7 +88,12 @@ export const make = (options: Options) =>
         const capacity = limitOf(run)
         const timeoutMs = stepDefinition(run, stepId)?.timeoutMs ?? 0
         if (capacity !== undefined) {
-          yield* limits.acquire(run.workflow, { holder: holder(run, stepId), priority: run.priority, capacity, timeoutMs })
+          yield* limits.acquire(run.workflow, {
+            holder: holder(run, stepId),
+            priority: run.priority,
+            capacity,
+            timeoutMs
+          })
         }
         return yield* Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(restore(slots.acquire(run.runId, run.priority)), () => {
@@ -220,4 +227,3 @@ export const make = (options: Options) =>
     }
     return behaviour
   })
-

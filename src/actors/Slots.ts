@@ -81,6 +81,8 @@ const make = (capacity: number) => {
   const acquire = (runId: string, priority: number) =>
     Effect.callback<void>((resume) => {
       if (takeOffer(runId)) return resume(Effect.void)
+      // The process is stopping: whoever asks now begins in the next one.
+      if (closed) return
       if (free > 0 && waiting.length === 0) {
         free--
         return resume(Effect.void)

@@ -181,9 +181,7 @@ const make = Effect.fnUntraced(function* (options: {
       return "unavailable" as const
     },
     (effect, store) =>
-      Effect.catch(effect, (error) =>
-        Effect.as(open(store, error.failure.message), "unavailable" as const)
-      )
+      Effect.catch(effect, (error) => Effect.as(open(store, error.failure.message), "unavailable" as const))
   )
 
   const awaitReady = (store: string): Effect.Effect<void> =>
@@ -233,9 +231,7 @@ const make = Effect.fnUntraced(function* (options: {
         const vanished = probes.filter((probe) => probe.vanished).length
         // One lone asset that was probed and is gone is a loss; two or more, and nothing left of them, is a sign.
         const suspicious = vanished > vanishedMax || (probes.length >= 2 && vanished === probes.length)
-        return suspicious
-          ? Effect.as(Effect.sleep(Duration.millis(options.settleMs)), true)
-          : Effect.succeed(false)
+        return suspicious ? Effect.as(Effect.sleep(Duration.millis(options.settleMs)), true) : Effect.succeed(false)
       }),
     list: Effect.sync(() =>
       stores.names.map((name) => {

@@ -27,10 +27,14 @@ export const layer = Layer.effectDiscard(
         while (true) {
           const now = yield* Clock.currentTimeMillis
           const due = yield* log.claimDue({ now, horizonMs, leaseMs: startHorizonMs + leaseMs, limit: claimMax })
-          yield* Effect.forEach(due, (streamName) => Effect.provideService(wakeStream(streamName), ActorSystem, system), {
-            concurrency: wakesAtOnce,
-            discard: true
-          })
+          yield* Effect.forEach(
+            due,
+            (streamName) => Effect.provideService(wakeStream(streamName), ActorSystem, system),
+            {
+              concurrency: wakesAtOnce,
+              discard: true
+            }
+          )
           if (due.length < claimMax) return
         }
       }).pipe(Effect.catchCause((cause) => Effect.logWarning("a sweep of due actors failed", cause)))
@@ -68,7 +72,9 @@ const findLostWakes = Effect.gen(function* () {
 
 const settleParent = Effect.fnUntraced(function* (id: string, recoveryId: string) {
   const recoveries = yield* Actors.recovery.client
-  const parent: { readonly state: RecoveryState } = yield* Effect.orDie(recoveries.execute(recoveryId, { _tag: "Read" }))
+  const parent: { readonly state: RecoveryState } = yield* Effect.orDie(
+    recoveries.execute(recoveryId, { _tag: "Read" })
+  )
   if (!isTerminal(parent.state)) return
   const failure = parent.state.status === "succeeded" ? undefined : (parent.state.failure ?? undefined)
   yield* Effect.orDie(recoveries.execute(id, { _tag: "SettleParent", recoveryId, failure }))
@@ -100,7 +106,9 @@ export const layerStoreReleases = Layer.effectDiscard(
             ? tell
             : Effect.all([tell, Effect.sleep(Duration.millis(paceMs))], { concurrency: 2 })
         }
-      }).pipe(Effect.catchCause((cause) => Effect.logWarning(`releasing the steps that wait for ${store} failed`, cause)))
+      }).pipe(
+        Effect.catchCause((cause) => Effect.logWarning(`releasing the steps that wait for ${store} failed`, cause))
+      )
 
     yield* health.onReady(release)
     // A step may record that it waits just after the drain has passed: stores that are ready are drained again.
@@ -110,8 +118,9 @@ export const layerStoreReleases = Layer.effectDiscard(
         const store = waited.slice("store:".length)
         if (ready.includes(store)) yield* release(store, 200)
       }
-    }).pipe(Effect.catchCause((cause) => Effect.logWarning("looking for steps that wait for ready stores failed", cause)))
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logWarning("looking for steps that wait for ready stores failed", cause))
+    )
     yield* Effect.forkScoped(Effect.repeat(Effect.delay(again, Duration.millis(sweepMs)), Schedule.forever))
   })
 )
-

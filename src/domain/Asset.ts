@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import type { Decider } from "./Decider.ts"
 import { AssetRef } from "./Failure.ts"
+import * as Id from "./Id.ts"
 import { ObservedRead, Part, sameContent, UsedInput } from "./Production.ts"
 
 // ------------------------------------------------------------------ events
@@ -108,7 +109,11 @@ export interface State {
   /** The newest by `producedAt`, then by arrival (F10, T8); null: never produced. */
   readonly latest: Generation | null
   /** The current generation is known to be gone or unusable. */
-  readonly missing: { readonly generation: number; readonly since: number; readonly reason: "missing" | "corrupt" } | null
+  readonly missing: {
+    readonly generation: number
+    readonly since: number
+    readonly reason: "missing" | "corrupt"
+  } | null
   /** Which attempts' productions are recorded already: the newest 256, with the generation each was given. */
   readonly recorded: ReadonlyMap<string, number>
 }
@@ -135,8 +140,13 @@ const attemptKey = (by: By): string => by.productionKey ?? `${by.runId}/${by.ste
 export const currentGeneration = (state: State): number => state.latest?.generation ?? 0
 
 /** The generation that this attempt's production was recorded as; null when it is not recorded. */
-export const generationOf = (state: State, by: By): number | null =>
-  state.recorded.get(attemptKey(by)) ?? null
+export const generationOf = (state: State, by: By): number | null => state.recorded.get(attemptKey(by)) ?? null
+
+/** Whether this Recovery is the one of the current generation, so that what it makes takes that generation's place. */
+const healsCurrent = (
+  state: State,
+  { assetId, partitionKey, recoveryId }: { assetId: string; partitionKey: string; recoveryId?: string | undefined }
+): boolean => recoveryId !== undefined && recoveryId === Id.recovery(assetId, partitionKey, currentGeneration(state))
 
 // ----------------------------------------------------------------- decider
 
@@ -150,8 +160,10 @@ const produce = (state: State, command: Produce & { readonly now: number }): Rea
   if (state.recorded.has(attemptKey(command))) return []
   const { _tag, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, ...fields } = command
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
-  // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations.
-  if (recoveryId !== undefined && !contentChanged && state.missing === null) return []
+  // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations. What it
+  // was asked to heal always is one, even when a probe saw the new bytes before this record and took it for present.
+  const isOther = recoveryId !== undefined && !healsCurrent(state, command)
+  if (isOther && !contentChanged && state.missing === null) return []
   return [
     {
       _tag: "AssetProduced",
@@ -190,8 +202,9 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
   }
 }
 
+/** A heal takes the place of what was lost whatever its time says, else the asset would stay lost with its bytes there. */
 const isNewer = (state: State, produced: ProducedEvent): boolean =>
-  state.latest === null || produced.producedAt >= state.latest.producedAt
+  state.latest === null || produced.producedAt >= state.latest.producedAt || healsCurrent(state, produced)
 
 export const evolve = (state: State, event: Event): State => {
   const { assetId, partitionKey } = event

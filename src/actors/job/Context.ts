@@ -49,13 +49,15 @@ export const makeContext = (options: Options): JobContext => {
     throw error instanceof StoreError ? thrown(error) : error
   }
   const annotations = { runId: run.runId, stepId: step.id, attempt: number }
-  const line = (log: (...message: ReadonlyArray<unknown>) => Effect.Effect<void>) => (message: string, fields?: JsonObject) => {
-    runLog(Effect.annotateLogs(fields === undefined ? log(message) : log(message, fields), annotations))
-  }
-  const shownFile = (store: string) => (info: { readonly key: string; readonly bytes: number; readonly etag: string }) => ({
-    ...info,
-    store
-  })
+  const line =
+    (log: (...message: ReadonlyArray<unknown>) => Effect.Effect<void>) => (message: string, fields?: JsonObject) => {
+      runLog(Effect.annotateLogs(fields === undefined ? log(message) : log(message, fields), annotations))
+    }
+  const shownFile =
+    (store: string) => (info: { readonly key: string; readonly bytes: number; readonly etag: string }) => ({
+      ...info,
+      store
+    })
 
   return {
     runId: run.runId,

@@ -12,7 +12,9 @@ const readsAtOnce = 8
 /** The newest generation of each consumed partition; absent optional inputs are left out. */
 export const read = (assets: AssetCheck["Service"], resolved: ReadonlyArray<ResolvedInput>) =>
   Effect.map(
-    Effect.forEach(resolved, (ref) => Effect.map(assets.read(ref), ({ latest }) => latest), { concurrency: readsAtOnce }),
+    Effect.forEach(resolved, (ref) => Effect.map(assets.read(ref), ({ latest }) => latest), {
+      concurrency: readsAtOnce
+    }),
     (generations) => generations.filter((latest) => latest !== null)
   )
 

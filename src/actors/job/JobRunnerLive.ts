@@ -34,7 +34,11 @@ const silent = (step: StepDefinition): Failure => ({
 })
 
 /** Runs a job to its answer: a Promise, a plain value or an Effect. Interruption aborts the signal. */
-const call = (job: Job, makeContextWith: (signal: AbortSignal) => Parameters<Job["run"]>[0], partitionKey: string | undefined) =>
+const call = (
+  job: Job,
+  makeContextWith: (signal: AbortSignal) => Parameters<Job["run"]>[0],
+  partitionKey: string | undefined
+) =>
   Effect.callback<unknown, Failure>((resume, interrupted) => {
     const controller = new AbortController()
     interrupted.addEventListener("abort", () => controller.abort(interrupted.reason))
@@ -130,9 +134,10 @@ export const layer = Layer.effect(
         duration: Duration.millis(step.timeoutMs),
         orElse: () => Effect.fail(timedOut(step))
       })
-      const answer = yield* Effect.raceFirst(limited, watch(step, () => beatAt)).pipe(
-        Effect.onExit(() => Effect.sync(attempt.close))
-      )
+      const answer = yield* Effect.raceFirst(
+        limited,
+        watch(step, () => beatAt)
+      ).pipe(Effect.onExit(() => Effect.sync(attempt.close)))
       return yield* outcomeOf({ run, step, answer, attempt, stores, health })
     })
 

@@ -117,7 +117,9 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
     return yield* Effect.fail<Failure>({ class: "transient", code: "job_failed", message })
   }
   if (status !== "succeeded") {
-    return yield* Effect.fail(permanent("invalid_result", `status must be "succeeded" or "failed", not ${String(status)}`))
+    return yield* Effect.fail(
+      permanent("invalid_result", `status must be "succeeded" or "failed", not ${String(status)}`)
+    )
   }
   const text = result === undefined ? "null" : jsonText(result)
   if (text === null) return yield* Effect.fail(permanent("invalid_result", "result must be JSON"))
@@ -125,7 +127,10 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
   const keptText = isObject(result) ? JSON.stringify(kept) : text
   if (Buffer.byteLength(keptText) > resultBytesMax) {
     return yield* Effect.fail(
-      permanent("result_too_large", `result is ${Buffer.byteLength(keptText)} bytes of JSON, more than ${resultBytesMax}`)
+      permanent(
+        "result_too_large",
+        `result is ${Buffer.byteLength(keptText)} bytes of JSON, more than ${resultBytesMax}`
+      )
     )
   }
   if (!Array.isArray(assets)) return yield* Effect.fail(permanent("invalid_result", "result.assets must be a list"))

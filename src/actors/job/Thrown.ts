@@ -51,7 +51,14 @@ export const thrown = ({ cause, failure }: StoreError): Error => {
   const error = (() => {
     switch (failure.class) {
       case "asset_missing":
-        return new AssetMissing({ message, cause, assetId: asset?.assetId, partitionKey: asset?.partitionKey, store, key })
+        return new AssetMissing({
+          message,
+          cause,
+          assetId: asset?.assetId,
+          partitionKey: asset?.partitionKey,
+          store,
+          key
+        })
       case "store_unavailable":
         return new StoreUnavailable({ message, cause, store: store ?? "" })
       case "transient":

@@ -2,7 +2,16 @@ import { HashSet, Result, Schema } from "effect"
 import type { Decider } from "../Decider.ts"
 import { assetName, type Failure } from "../Failure.ts"
 import * as Id from "../Id.ts"
-import type { Event, PlanStep, Producer, ReasonCode, RecoveryClass, RootCause, Waiter } from "./RecoveryEvents.ts"
+import {
+  type Event,
+  isReasonCode,
+  type PlanStep,
+  type Producer,
+  type ReasonCode,
+  type RecoveryClass,
+  type RootCause,
+  type Waiter
+} from "./RecoveryEvents.ts"
 import { evolve, initial, isTerminal, type State, type Status, waiterKey } from "./RecoveryState.ts"
 
 /** How long a failed recovery answers with its failure before a new report opens it afresh. */
@@ -61,8 +70,13 @@ export type Unstamped =
       readonly unowned: boolean
       readonly random: number
     }
-  /** The back-off is over; `wanted`: somebody still waits. */
-  | { readonly _tag: "NextAttempt"; readonly attempt: number; readonly wanted: boolean }
+  /** The back-off is over; `wanted`: somebody of the first `asked` waiters (default: all) still waits. */
+  | {
+      readonly _tag: "NextAttempt"
+      readonly attempt: number
+      readonly wanted: boolean
+      readonly asked?: number | undefined
+    }
   | { readonly _tag: "Tick"; readonly random: number }
   | { readonly _tag: "Release"; readonly released: number }
   | { readonly _tag: "Retry" }
@@ -87,29 +101,36 @@ const requested = (state: State, now: number): Event => ({
   lostGeneration: state.lostGeneration,
   round: state.round + 1,
   priority: state.priority,
+  ...(state.producerVersion === null ? {} : { producerVersion: state.producerVersion }),
   at: now
 })
 
 const reopens = (state: State, command: Command & { _tag: "Join" }): boolean => {
   if (state.status === "succeeded") return state.via === "found"
   if (command.reopen || command.now - (state.finishedAt ?? 0) >= coolDownMs) return true
-  return command.producerVersion !== undefined && command.producerVersion > (state.producer?.version ?? Infinity)
+  // The asker's word then and now is compared: the plan's producer may be a version of another workflow.
+  const known = state.producerVersion ?? state.producer?.version ?? 0
+  return command.producerVersion !== undefined && command.producerVersion > known
 }
 
 const join = (state: State, command: Command & { _tag: "Join" }): ReadonlyArray<Event> => {
   const { assetId, generation, now, partitionKey, priority, recoveryId, waiter } = command
+  const producerVersion = command.producerVersion ?? state.producerVersion
   const fresh = state.round === 0
   const open = !fresh && !isTerminal(state)
   if (!fresh && !open && !reopens(state, command)) return []
   const events: Array<Event> = []
   if (!open) {
     const subject = fresh
-      ? { ...initial, recoveryId, assetId, partitionKey, lostGeneration: generation, priority }
-      : { ...state, priority }
+      ? { ...initial, recoveryId, assetId, partitionKey, lostGeneration: generation, priority, producerVersion }
+      : { ...state, priority, producerVersion }
     events.push(requested(subject, now))
   }
-  const known = open && waiter !== undefined && HashSet.has(state.waiterKeys, waiterKey(waiter))
-  if (waiter !== undefined && !known) events.push({ _tag: "RecoveryWaiterJoined", waiter, at: now })
+  const next = events.reduce(evolve, state)
+  if (waiter !== undefined && !HashSet.has(next.waiterKeys, waiterKey(waiter))) {
+    const better = priority < next.priority ? { priority } : {}
+    events.push({ _tag: "RecoveryWaiterJoined", waiter, ...better, at: now })
+  }
   return events
 }
 
@@ -157,6 +178,21 @@ const attemptFailed = (state: State, failure: Failure, random: number, now: numb
   return [event, failed("budget_exhausted", exhausted, now)]
 }
 
+/** Ends of a producer's run that another try would only repeat: it says why its own input cannot be had. */
+const hopeless: ReadonlySet<string> = new Set([
+  "source_asset",
+  "no_producer",
+  "producer_gone",
+  "parameters_unknown",
+  "not_idempotent",
+  "cycle",
+  "disabled"
+])
+
+const isHopeless = (failure: Failure): boolean =>
+  // It said that it had made the asset and had not: another try would only say so again (T38).
+  failure.code === "output_absent" || (failure.class === "asset_missing" && hopeless.has(failure.code))
+
 /** What follows from the state alone: with every parent ended, the first attempt is scheduled or the recovery fails. */
 const followUps = (state: State, now: number): ReadonlyArray<Event> => {
   if (state.status !== "planned" || state.phase !== "idle") return []
@@ -165,7 +201,7 @@ const followUps = (state: State, now: number): ReadonlyArray<Event> => {
   )
   if (broken?.failure !== undefined) {
     const { failure } = broken
-    const reasonCode = failure.code as ReasonCode
+    const reasonCode = isReasonCode(failure.code) ? failure.code : "budget_exhausted"
     const message = `${assetName(state)} cannot be remade before its input is back: ${failure.message}`
     return [failed(reasonCode, { ...failure, message }, now)]
   }
@@ -219,13 +255,17 @@ const primary = (command: Command, state: State): Decision => {
       if (failure === undefined) {
         return Result.succeed([{ _tag: "RecoveryProducerEnded", attempt: state.attempt, at: now }])
       }
-      // It said that it had made the asset and had not: another try would only say so again (T38).
-      if (failure.code === "output_absent") return Result.succeed([failed("output_absent", failure, now)])
+      // What belongs to no asset may be remade by the steps before: that is worth another try.
+      if (!unowned && isHopeless(failure) && isReasonCode(failure.code)) {
+        return Result.succeed([failed(failure.code, failure, now)])
+      }
       return Result.succeed(attemptFailed(state, failure, random, now, unowned))
     }
     case "NextAttempt": {
       if (over || state.phase !== "backingOff" || command.attempt !== state.attempt + 1) return Result.succeed([])
-      if (command.wanted) return Result.succeed([scheduled(state, now)])
+      // Whoever joined after the others were asked is waiting.
+      const wanted = command.wanted || (command.asked !== undefined && state.waiterCount > command.asked)
+      if (wanted) return Result.succeed([scheduled(state, now)])
       const message = `nobody waits for ${assetName(state)} any more`
       return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message }, now)])
     }
@@ -237,7 +277,7 @@ const primary = (command: Command, state: State): Decision => {
     }
     case "Release":
       return Result.succeed(
-        command.released <= state.released || !over
+        command.released <= state.released || command.released > state.waiterCount || !over
           ? []
           : [{ _tag: "RecoveryWaitersReleased", released: command.released, at: now }]
       )

@@ -18,6 +18,7 @@ export const ReasonCode = Schema.Literals([
   "canceled"
 ])
 export type ReasonCode = typeof ReasonCode.Type
+export const isReasonCode = Schema.is(ReasonCode)
 
 /** `reprocess`: every input of the producing step was there. `recheck`: it has none, or one had to be restored first. */
 export const RecoveryClass = Schema.Literals(["recheck", "reprocess"])
@@ -64,9 +65,12 @@ export const Event = Schema.TaggedUnion({
     ...AssetRef.fields,
     lostGeneration: Schema.Int,
     round: Schema.Int,
-    priority: Schema.Int
+    priority: Schema.Int,
+    /** The newest version of the producing workflow when it was asked for: a newer one reopens it. */
+    producerVersion: Schema.optionalKey(Schema.Int)
   },
-  RecoveryWaiterJoined: { waiter: Waiter },
+  /** `priority`: the recovery takes it over from this waiter, because it is better than its own. */
+  RecoveryWaiterJoined: { waiter: Waiter, priority: Schema.optionalKey(Schema.Int) },
   RecoveryPlanned: {
     class: RecoveryClass,
     rootCause: RootCause,

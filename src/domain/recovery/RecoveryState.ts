@@ -15,7 +15,10 @@ export interface State {
   readonly assetId: string
   readonly partitionKey: string
   readonly lostGeneration: number
+  /** The best (lowest) of its waiters'. */
   readonly priority: number
+  /** The newest version of the producing workflow that an asker named in this round; null: none. */
+  readonly producerVersion: number | null
   /** 0: not requested yet. */
   readonly round: number
   readonly status: Status
@@ -58,6 +61,7 @@ export const initial: State = {
   partitionKey: "",
   lostGeneration: 0,
   priority: 100,
+  producerVersion: null,
   round: 0,
   status: "requested",
   class: null,
@@ -101,6 +105,20 @@ export const waiters = (state: State, from: number, to: number): ReadonlyArray<W
   return found.reverse()
 }
 
+type Waiting = Pick<State, "joined" | "waiterCount" | "waiterKeys">
+
+const oneMore = (state: Waiting, waiter: Waiter): Waiting => ({
+  joined: { waiter, before: state.joined },
+  waiterCount: state.waiterCount + 1,
+  waiterKeys: HashSet.add(state.waiterKeys, waiterKey(waiter))
+})
+
+/** Whoever has not been told how the last round ended waits for the next one. */
+const untold = (state: State): Waiting => {
+  const { joined, waiterCount, waiterKeys } = initial
+  return waiters(state, state.released, state.waiterCount).reduce(oneMore, { joined, waiterCount, waiterKeys })
+}
+
 export const isTerminal = ({ status }: State): boolean =>
   status === "succeeded" || status === "failed" || status === "canceled"
 
@@ -111,11 +129,13 @@ export const evolve = (state: State, event: Event): State => {
     case "RecoveryRequested":
       return {
         ...initial,
+        ...untold(state),
         recoveryId: event.recoveryId,
         assetId: event.assetId,
         partitionKey: event.partitionKey,
         lostGeneration: event.lostGeneration,
         priority: event.priority,
+        producerVersion: event.producerVersion ?? state.producerVersion,
         round: event.round,
         producerRunId: state.producerRunId,
         requestedAt: event.at
@@ -123,9 +143,8 @@ export const evolve = (state: State, event: Event): State => {
     case "RecoveryWaiterJoined":
       return {
         ...state,
-        joined: { waiter: event.waiter, before: state.joined },
-        waiterCount: state.waiterCount + 1,
-        waiterKeys: HashSet.add(state.waiterKeys, waiterKey(event.waiter))
+        ...oneMore(state, event.waiter),
+        priority: Math.min(state.priority, event.priority ?? state.priority)
       }
     case "RecoveryPlanned": {
       const { maxAttempts, attemptTimeoutMs, parents, plan, producer, rootCause } = event

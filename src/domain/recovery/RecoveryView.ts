@@ -1,7 +1,9 @@
+import { DateTime } from "effect"
 import { shownPartition } from "../run/RunView.ts"
 import { type State, waiters } from "./RecoveryState.ts"
 
-const iso = (epochMs: number | null): string | null => (epochMs === null ? null : new Date(epochMs).toISOString())
+const iso = (epochMs: number | null): string | null =>
+  epochMs === null ? null : DateTime.formatIso(DateTime.makeUnsafe(epochMs))
 
 const shown = <A extends { readonly partitionKey: string }>({ partitionKey, ...rest }: A) => ({
   ...rest,

@@ -1,0 +1,49 @@
+import { Effect } from "effect"
+import { mkdir, rm, stat, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { SettingInvalid } from "./SettingText.ts"
+
+/**
+ * Makes the data directory if it is not there, readable by its owner only, and makes sure that it can be written.
+ * Fails with one line that names the setting.
+ */
+export const ensure = Effect.fn("DataDir.ensure")(function* (dataDir: string): Effect.fn.Return<void, SettingInvalid> {
+  yield* Effect.tryPromise({ try: () => prepare(dataDir), catch: (cause) => refused(dataDir, cause) })
+})
+
+const prepare = async (dataDir: string): Promise<void> => {
+  const found = await stat(dataDir).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined
+    throw cause
+  })
+  if (found !== undefined && !found.isDirectory()) throw new Error("it exists and is a file, not a folder")
+  if (found === undefined) {
+    // Folders above it are made like any other; the embedded server, under a user of its own, must pass through them.
+    await mkdir(dirname(dataDir), { recursive: true })
+    await mkdir(dataDir, { recursive: true })
+  }
+  const probe = join(dataDir, `.write-probe-${process.pid}`)
+  await writeFile(probe, "")
+  await rm(probe)
+}
+
+const refused = (dataDir: string, cause: unknown): SettingInvalid =>
+  new SettingInvalid({
+    setting: "--data-dir",
+    message: `--data-dir (KINTSUGI_DATA_DIR): ${dataDir} cannot be used: ${told(cause)}`
+  })
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left on the device",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  ELOOP: "too many symbolic links"
+}
+
+const told = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  const code = "code" in cause ? String(cause.code) : ""
+  return reasons[code] ?? cause.message
+}

@@ -1,0 +1,101 @@
+import { Effect, Layer } from "effect"
+import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
+import * as Actors from "../actors/Actors.ts"
+import * as AssetActor from "../actors/AssetActor.ts"
+import { AssetCheck } from "../actors/AssetCheck.ts"
+import { Definitions } from "../actors/Definitions.ts"
+import * as Drain from "../actors/Drain.ts"
+import * as EngineLive from "../actors/EngineLive.ts"
+import { Inputs } from "../actors/Inputs.ts"
+import { App } from "../actors/job/App.ts"
+import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
+import * as LimitActor from "../actors/LimitActor.ts"
+import { Limits } from "../actors/Limits.ts"
+import { Locate } from "../actors/Locate.ts"
+import { LoopWatch } from "../actors/LoopWatch.ts"
+import * as RecoveryActor from "../actors/RecoveryActor.ts"
+import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
+import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
+import { RecoveryEnabled } from "../actors/RecoverySettings.ts"
+import * as RunActor from "../actors/RunActor.ts"
+import * as RunKeyActor from "../actors/RunKeyActor.ts"
+import { Slots } from "../actors/Slots.ts"
+import { StoreHealth } from "../actors/StoreHealth.ts"
+import * as StoreUse from "../actors/StoreUse.ts"
+import * as Sweeper from "../actors/Sweeper.ts"
+import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import { Stores } from "../capabilities/Stores.ts"
+import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
+import { Timestore } from "../capabilities/Timestore.ts"
+import type { Job } from "../sdk/Job.ts"
+
+export interface RuntimeSettings {
+  /** Names this process in the log (`RunInterrupted`). */
+  readonly processId: string
+  readonly concurrency: number
+  readonly crashLimit: number
+  readonly drainMs: number
+  readonly settleMs: number
+  readonly recovery: boolean
+  readonly stores: StoreConfigs
+  /** What relative store paths are relative to. */
+  readonly baseDir: string
+  readonly jobs: ReadonlyArray<Job>
+  readonly timestoreStore: string | undefined
+  readonly timestoreCacheBytes?: number | undefined
+  /** Folder of this process's own for local copies of partitions. */
+  readonly cacheDir: string
+  readonly buckets?: number | "actor"
+  readonly maxIdleMs?: number
+}
+
+/**
+ * The engine on a log and an index of locations: every actor, what their activities need, and `Engine` on top. The
+ * layers below (database, projections) and above (HTTP) are chosen by who runs it.
+ */
+export const engine = (settings: RuntimeSettings) => {
+  const system = ActorSystem.layer({
+    ...(settings.buckets === undefined ? {} : { buckets: settings.buckets }),
+    ...(settings.maxIdleMs === undefined ? {} : { maxIdleMs: settings.maxIdleMs })
+  })
+  const app = Layer.succeed(App, {
+    jobs: new Map(settings.jobs.map((job) => [job.slug, job])),
+    timestoreStore: settings.timestoreStore
+  })
+  const storeHealth = Layer.unwrap(
+    Effect.map(StoreUse.make, (use) => StoreHealth.layer({ settleMs: settings.settleMs, ...use }))
+  )
+  const capabilities = Timestore.layer({
+    cacheDir: settings.cacheDir,
+    ...(settings.timestoreCacheBytes === undefined ? {} : { cacheBytesMax: settings.timestoreCacheBytes })
+  }).pipe(Layer.provideMerge(Stores.layer(settings.stores, settings.baseDir)))
+
+  const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer).pipe(
+    Layer.provideMerge(JobRunnerLive.layer),
+    Layer.provideMerge(Inputs.layer),
+    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
+    Layer.provideMerge(storeHealth),
+    Layer.provideMerge(Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), LoopWatch.layer)),
+    Layer.provideMerge(Definitions.layer),
+    Layer.provideMerge(layerSingleRunner),
+    Layer.provideMerge(system)
+  )
+  const actors = Layer.mergeAll(
+    Layer.unwrap(
+      Effect.map(RunActor.make({ processId: settings.processId, crashLimit: settings.crashLimit }), Actors.run.toLayer)
+    ),
+    Actors.asset.toLayer(AssetActor.behaviour),
+    Layer.unwrap(Effect.map(RecoveryActor.make, Actors.recovery.toLayer)),
+    Layer.unwrap(Effect.map(WorkflowActor.make, Actors.workflow.toLayer)),
+    Layer.unwrap(Effect.map(RunKeyActor.make, Actors.runKey.toLayer)),
+    Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer))
+  )
+  // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
+  const background = Layer.mergeAll(Sweeper.layer, Sweeper.layerStoreReleases, Drain.layer(settings.drainMs))
+  return Layer.mergeAll(EngineLive.layer, background).pipe(
+    Layer.provideMerge(actors),
+    Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),
+    Layer.provideMerge(services),
+    Layer.provide(Layer.succeed(RecoveryEnabled, settings.recovery))
+  )
+}

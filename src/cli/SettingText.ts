@@ -1,0 +1,53 @@
+import { Schema } from "effect"
+
+/** A flag or an environment variable has a value that cannot be used; `message` is one line that names it. */
+export class SettingInvalid extends Schema.TaggedError<SettingInvalid>()("SettingInvalid", {
+  setting: Schema.String,
+  message: Schema.String
+}) {}
+
+/** What was given: flags by name without dashes, and the process's environment. Flags override. */
+export interface Given {
+  readonly flags: { readonly [flag: string]: string | undefined }
+  readonly env: { readonly [variable: string]: string | undefined }
+}
+
+/** A setting's text and the name under which it was given; undefined when it was not, or is empty. */
+export const find = (
+  given: Given,
+  variable: string,
+  flag?: string
+): { readonly text: string; readonly name: string } | undefined => {
+  const fromFlag = flag === undefined ? undefined : given.flags[flag]
+  if (fromFlag !== undefined) return { text: fromFlag.trim(), name: `--${flag}` }
+  const fromEnv = given.env[variable]?.trim()
+  // An empty variable is how shells and compose files say "not set".
+  return fromEnv === undefined || fromEnv === "" ? undefined : { text: fromEnv, name: variable }
+}
+
+/** `name` must be what `right` says. `shown` is null for secrets, which are not repeated. */
+export const invalid = (name: string, right: string, shown: string | null): SettingInvalid =>
+  new SettingInvalid({
+    setting: name,
+    message: `${name}: must be ${right}${shown === null ? "" : `, not ${JSON.stringify(shown)}`}`
+  })
+
+/** A whole number from `minimum` to `maximum`. Throws `SettingInvalid`. */
+export const wholeNumber = (
+  given: Given,
+  setting: {
+    readonly variable: string
+    readonly flag?: string
+    readonly minimum: number
+    readonly maximum: number
+    readonly otherwise: number
+    readonly unit?: string
+  }
+): number => {
+  const found = find(given, setting.variable, setting.flag)
+  if (found === undefined) return setting.otherwise
+  const value = Number(found.text)
+  if (/^\d+$/.test(found.text) && value >= setting.minimum && value <= setting.maximum) return value
+  const unit = setting.unit === undefined ? "" : ` of ${setting.unit}`
+  throw invalid(found.name, `a whole number${unit} from ${setting.minimum} to ${setting.maximum}`, found.text)
+}

@@ -1,0 +1,55 @@
+import { Effect, Layer } from "effect"
+import { LocationIndex } from "../../src/actors/LocationIndex.ts"
+import { assetCodec } from "../../src/actors/AssetActor.ts"
+import type { Generation } from "../../src/domain/Asset.ts"
+import * as Id from "../../src/domain/Id.ts"
+import { EventStore } from "../../src/eventstore/EventStore.ts"
+
+/** The index of locations folded from the whole log at each question: for tests without a database. */
+export const layer = Layer.effect(
+  LocationIndex,
+  Effect.gen(function* () {
+    const log = yield* EventStore
+    const productions = Effect.gen(function* () {
+      const { events } = yield* Effect.orDie(
+        log.readAll({ after: null, limit: 1_000_000, category: "asset", types: ["AssetProduced"] })
+      )
+      const found: Array<Generation> = []
+      for (const recorded of events) {
+        const event = assetCodec.decode(recorded)
+        if (event._tag === "AssetProduced") found.push(event)
+      }
+      return found
+    })
+    const located = Effect.map(productions, (found) =>
+      found.flatMap(({ assetId, generation, partitionKey, parts }) =>
+        parts.map((part) => ({ ...part, assetId, partitionKey, generation }))
+      )
+    )
+    return LocationIndex.of({
+      owner: (store, key) =>
+        Effect.map(located, (parts) => {
+          const here = parts.filter((part) => part.store === store && part.key === key)
+          const last = here.filter(({ written }) => written).at(-1) ?? here.at(-1)
+          return last === undefined ? null : { assetId: last.assetId, partitionKey: last.partitionKey }
+        }),
+      copies: (sha256) => Effect.map(located, (parts) => parts.filter((part) => part.sha256 === sha256)),
+      below: (store, keyPrefix) =>
+        Effect.map(located, (parts) => [
+          ...new Map(
+            parts
+              .filter((part) => part.store === store && part.key.startsWith(keyPrefix))
+              .map((part) => [part.key, part] as const)
+          ).values()
+        ]),
+      partitions: (assetId) =>
+        Effect.map(productions, (found) => [
+          ...new Set(
+            found
+              .filter((production) => Id.assetKey(production.assetId) === Id.assetKey(assetId))
+              .map(({ partitionKey }) => partitionKey)
+          )
+        ])
+    })
+  })
+)
