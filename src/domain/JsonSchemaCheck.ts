@@ -80,23 +80,22 @@ const compiled = new WeakMap<JsonObject, Result.Result<Check, Problem>>()
 /** Every reason why this JSON Schema cannot be applied; `path` is where it stands. */
 export const schemaProblems = (schema: JsonObject, path: ReadonlyArray<PropertyKey>): ReadonlyArray<Problem> => {
   const prefix = pathText(path)
-  const at = (found: string) => (found === "" || found.startsWith("[") ? `${prefix}${found}` : `${prefix}.${found}`)
   const keywords = decodeKeywords(schema)
   const found = Result.isFailure(keywords)
     ? problemsOf(keywords.failure.issue)
     : Result.match(compile(schema), { onSuccess: () => [], onFailure: (problem) => [problem] })
-  return found.map((problem) => ({ path: at(problem.path), message: problem.message }))
+  return found.map((problem) => ({ path: below(prefix, problem.path), message: problem.message }))
 }
 
-/** Every fault of a run's parameters (defaults merged) under the workflow's `parametersSchema`. */
-export const checkParameters = (schema: JsonObject, parameters: unknown): ReadonlyArray<Problem> => {
+/** Every fault of `value` under the schema; `name` is what the value is called in paths, such as `parameters`. */
+export const checkAgainst = (schema: JsonObject, value: unknown, name: string): ReadonlyArray<Problem> => {
   const check = compile(schema)
-  if (Result.isFailure(check)) return [{ path: "parametersSchema", message: check.failure.message }]
-  return check.success(parameters).map(({ message, path }) => ({
-    path: path === "" || path.startsWith("[") ? `parameters${path}` : `parameters.${path}`,
-    message
-  }))
+  if (Result.isFailure(check)) return [{ path: `${name}Schema`, message: check.failure.message }]
+  return check.success(value).map(({ message, path }) => ({ path: below(name, path), message }))
 }
+
+const below = (prefix: string, path: string) =>
+  path === "" || path.startsWith("[") ? `${prefix}${path}` : `${prefix}.${path}`
 
 const compile = (schema: JsonObject): Result.Result<Check, Problem> => {
   const known = compiled.get(schema)

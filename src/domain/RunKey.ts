@@ -1,60 +1,79 @@
 import { Result, Schema } from "effect"
-import type { Decider } from "./Decider.ts"
+import { type Decider, nothing } from "./Decider.ts"
+
+/** How many ended runs a key remembers, so that a late repeat of their claim does not take the key for ever. */
+const endedMax = 100
 
 // ---------------------------------------------------------------- commands
 
-export type Command =
-  /** `start`: all that is needed to start the run, so that a crash between the two loses nothing. */
+export type Command = { readonly now: number } & (
   | {
       readonly _tag: "Claim"
       readonly runId: string
-      readonly start: Readonly<Record<string, unknown>>
-      readonly now: number
+      /** What starts the run, JSON; opaque here. */
+      readonly start: { readonly [key: string]: unknown }
     }
-  /** The claimed run has been started. */
-  | { readonly _tag: "Confirm"; readonly runId: string; readonly now: number }
-  | { readonly _tag: "RunEnded"; readonly runId: string; readonly now: number }
+  /** The run has been started. */
+  | { readonly _tag: "Confirm"; readonly runId: string }
+  /** The run is terminal. */
+  | { readonly _tag: "RunEnded"; readonly runId: string }
+  | { readonly _tag: "Read" }
+)
 
 // ------------------------------------------------------------------ events
 
-/** Stored forever. Add a field only with a decoding default; never rename. The time is in the envelope (`at`). */
+/** Stored forever. Add a field only with a decoding default; never rename. Times are in the envelope (`at`). */
 export const Event = Schema.TaggedUnion({
   RunKeyClaimed: { runId: Schema.String, start: Schema.Record(Schema.String, Schema.Unknown) },
   RunKeyConfirmed: { runId: Schema.String },
-  RunKeyReleased: { runId: Schema.String }
+  RunKeyReleased: { runId: Schema.String },
+  /** Another run asked for the key while `runId` had it; it was answered with that one. */
+  RunKeyConflictCounted: { runId: Schema.String }
 })
-export type Event = typeof Event.Type & { readonly at: number }
+export type Stored = typeof Event.Type
+export type Event = Stored & { readonly at: number }
 
 // ------------------------------------------------------------------- state
 
 export interface State {
-  /** The one active run of the key. */
+  /** The run that has the key. `confirmed`: it has been started; until then `start` says how to. */
   readonly active: {
     readonly runId: string
-    readonly start: Readonly<Record<string, unknown>>
+    readonly start: { readonly [key: string]: unknown }
     readonly confirmed: boolean
   } | null
-  /** The run that held it last: a late repeat of its claim must not start it again. */
-  readonly lastRunId: string | null
+  /** Runs that had the key, oldest first; the last 100. */
+  readonly ended: ReadonlyArray<string>
+  /** How often a claim found the key taken (F51). */
+  readonly conflicts: number
 }
-export const initial: State = { active: null, lastRunId: null }
+
+export const initial: State = { active: null, ended: [], conflicts: 0 }
 
 // ----------------------------------------------------------------- decider
 
-export const decide = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, never> => {
-  const { now: at, runId } = command
-  const isActive = state.active?.runId === runId
+type Decision = Result.Result<ReadonlyArray<Event>, never>
+
+const claim = (command: Command & { readonly _tag: "Claim" }, { active, ended }: State): Decision => {
+  const { now, runId, start } = command
+  if (active?.runId === runId || ended.includes(runId)) return nothing
+  if (active !== null) return Result.succeed([{ _tag: "RunKeyConflictCounted", runId: active.runId, at: now }])
+  return Result.succeed([{ _tag: "RunKeyClaimed", runId, start, at: now }])
+}
+
+export const decide = (command: Command, state: State): Decision => {
+  const { active } = state
   switch (command._tag) {
     case "Claim":
-      return Result.succeed(
-        state.active !== null || state.lastRunId === runId
-          ? []
-          : [{ _tag: "RunKeyClaimed", runId, start: command.start, at }]
-      )
+      return claim(command, state)
     case "Confirm":
-      return Result.succeed(isActive && !state.active.confirmed ? [{ _tag: "RunKeyConfirmed", runId, at }] : [])
+      if (active?.runId !== command.runId || active.confirmed) return nothing
+      return Result.succeed([{ _tag: "RunKeyConfirmed", runId: command.runId, at: command.now }])
     case "RunEnded":
-      return Result.succeed(isActive ? [{ _tag: "RunKeyReleased", runId, at }] : [])
+      if (active?.runId !== command.runId) return nothing
+      return Result.succeed([{ _tag: "RunKeyReleased", runId: command.runId, at: command.now }])
+    case "Read":
+      return nothing
   }
 }
 
@@ -65,7 +84,9 @@ export const evolve = (state: State, event: Event): State => {
     case "RunKeyConfirmed":
       return { ...state, active: state.active === null ? null : { ...state.active, confirmed: true } }
     case "RunKeyReleased":
-      return { active: null, lastRunId: event.runId }
+      return { ...state, active: null, ended: [...state.ended, event.runId].slice(-endedMax) }
+    case "RunKeyConflictCounted":
+      return { ...state, conflicts: state.conflicts + 1 }
   }
 }
 
