@@ -18,6 +18,14 @@ export interface AdminToken {
 /** The token's file in the data directory; only its owner may read it. */
 export const fileOf = (dataDir: string): string => join(dataDir, "admin-token")
 
+/** Fewest characters of a token that is set by hand. */
+const lengthMin = 16
+
+export const tokenRule = `at least ${lengthMin} visible ASCII characters without spaces`
+
+/** Whether a text can be a token: it travels in a header. */
+export const isToken = (text: string): boolean => text.length >= lengthMin && /^[!-~]+$/.test(text)
+
 const ownerOnly = 0o600
 const tokenBytes = 32
 
@@ -52,8 +60,8 @@ export const find = Effect.fn("AdminToken.find")(function* (
     })
   )
   if (text === null) return null
-  if (!/^[!-~]{16,}$/.test(text.trim())) {
-    const message = `${file}: does not hold a token of at least 16 visible characters; delete it to have a new one made`
+  if (!isToken(text.trim())) {
+    const message = `${file}: does not hold a token (${tokenRule}); delete it to have a new one made`
     return yield* new AdminTokenUnusable({ message, cause: message })
   }
   return Redacted.make(text.trim())

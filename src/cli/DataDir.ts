@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import { mkdir, rm, stat, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { SettingInvalid } from "./SettingText.ts"
 
 /**
- * Makes the data directory if it is not there, readable by its owner only, and makes sure that it can be written.
- * Fails with one line that names the setting.
+ * Makes the data directory if it is not there, and makes sure that it can be written. Others may pass through it (the
+ * embedded server runs as a user of its own when we are root); what is secret in it protects itself. Fails with one line that names the setting.
  */
 export const ensure = Effect.fn("DataDir.ensure")(function* (dataDir: string): Effect.fn.Return<void, SettingInvalid> {
   yield* Effect.tryPromise({ try: () => prepare(dataDir), catch: (cause) => refused(dataDir, cause) })
@@ -17,11 +17,7 @@ const prepare = async (dataDir: string): Promise<void> => {
     throw cause
   })
   if (found !== undefined && !found.isDirectory()) throw new Error("it exists and is a file, not a folder")
-  if (found === undefined) {
-    // Folders above it are made like any other; the embedded server, under a user of its own, must pass through them.
-    await mkdir(dirname(dataDir), { recursive: true })
-    await mkdir(dataDir, { recursive: true })
-  }
+  if (found === undefined) await mkdir(dataDir, { recursive: true })
   const probe = join(dataDir, `.write-probe-${process.pid}`)
   await writeFile(probe, "")
   await rm(probe)

@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
 import { type Definition, faultText, parseDefinition, problemsOf, Slug } from "../domain/Definition.ts"
+import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
 import type { Job } from "./Job.ts"
@@ -45,7 +46,7 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
   const problems = [
     ...parsed.problems,
     ...duplicates("jobs", jobs),
-    ...unknownJobs(parsed.workflows, new Set(jobs.map(({ slug }) => slug))),
+    ...unsound(parsed.workflows, new Set(jobs.map(({ slug }) => slug))),
     ...unknownTimestore(timestore.store, Object.keys(stores))
   ]
   if (problems.length > 0) return Result.fail(new AppInvalid({ problems }))
@@ -123,6 +124,12 @@ const parseWorkflows = (
   return { workflows, problems: [...problems, ...duplicates("workflows", named)] }
 }
 
+/** What is wrong with each workflow as a whole: cycles, missing dependencies, unknown jobs. */
+const unsound = (workflows: ReadonlyArray<ParsedWorkflow>, jobs: ReadonlySet<string>): ReadonlyArray<Problem> =>
+  workflows.flatMap(({ definition, path }) =>
+    DefinitionCheck.check(definition, (jobSlug) => jobs.has(jobSlug)).map((problem) => within(path, problem))
+  )
+
 const within = (path: string, problem: Problem): Problem => ({
   path: problem.path === "" ? path : `${path}.${problem.path}`,
   message: problem.message
@@ -144,15 +151,6 @@ const duplicates = (list: string, items: ReadonlyArray<{ readonly slug: unknown 
   }
   return problems
 }
-
-const unknownJobs = (workflows: ReadonlyArray<ParsedWorkflow>, jobs: ReadonlySet<string>): ReadonlyArray<Problem> =>
-  workflows.flatMap(({ definition, path }) =>
-    definition.steps.flatMap(({ jobSlug }, index) =>
-      jobs.has(jobSlug)
-        ? []
-        : [{ path: `${path}.steps[${index}].jobSlug`, message: `no job of the app has the slug "${jobSlug}"` }]
-    )
-  )
 
 const unknownTimestore = (store: string | undefined, names: ReadonlyArray<string>): ReadonlyArray<Problem> =>
   store === undefined || names.includes(store)
