@@ -43,7 +43,7 @@ export const make = <Event extends Tagged>(
   const decoders = new Map<string, (input: unknown) => Event>()
   for (const [tag, schema] of Object.entries(union.cases)) {
     const old = retired[tag] ?? []
-    old.forEach((upcast, index) => decoders.set(`${tag}@${index + 1}`, Schema.decodeUnknownSync(upcast)))
+    for (const [index, upcast] of old.entries()) decoders.set(`${tag}@${index + 1}`, Schema.decodeUnknownSync(upcast))
     decoders.set(`${tag}@${old.length + 1}`, Schema.decodeUnknownSync(schema as unknown as Schema.Decoder<Event>))
   }
 
