@@ -131,7 +131,7 @@ export const stepsIn = (state: State, ...statuses: ReadonlyArray<StepStatus>): R
 }
 
 export const isComplete = (state: State): boolean =>
-  state.definition !== null && state.definition.steps.every(({ id }) => isFinished(step(state, id).status))
+  state.definition?.steps.every(({ id }) => isFinished(step(state, id).status)) ?? false
 
 const setStep = (state: State, stepId: string, change: Partial<StepState>): State => ({
   ...state,
