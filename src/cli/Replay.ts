@@ -1,0 +1,70 @@
+import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
+import { EventStore, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import * as PgEventStore from "../eventstore/PgEventStore.ts"
+import { viewOf } from "../http/EventShape.ts"
+import * as LogAccess from "./LogAccess.ts"
+import * as Replayers from "./Replayers.ts"
+import type { DatabaseSettings } from "./Settings.ts"
+import { invalid, type SettingInvalid } from "./SettingText.ts"
+
+/** The log has no stream of this name. */
+export class NoSuchStream extends Schema.TaggedError<NoSuchStream>()("NoSuchStream", { stream: Schema.String }) {
+  override get message(): string {
+    return `the log has no stream ${JSON.stringify(this.stream)}; a stream is named <category>-<id>, such as run-<run id>`
+  }
+}
+
+export interface Options {
+  readonly stream: string
+  /** A position or an ISO time: events after it are left out. */
+  readonly at: string | null
+  readonly json: boolean
+}
+
+type Until = (event: RecordedEvent) => boolean
+
+const pageSize = 1_000
+
+/** Prints every event of a stream, and the state that they fold to with the actor's own decider. */
+export const run = Effect.fn("Replay.run")(function* (settings: DatabaseSettings, options: Options) {
+  const until = yield* Effect.fromResult(untilOf(options.at))
+  const log = PgEventStore.layer.pipe(Layer.provide(LogAccess.existing(settings)))
+  yield* replay(options, until).pipe(Effect.provide(log))
+})
+
+const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Until) {
+  const log = yield* EventStore
+  const replayer = Replayers.of(stream.split("-")[0] ?? "")
+  const kept: Array<RecordedEvent> = []
+  let version = 0
+  while (true) {
+    const page = yield* log.read(stream, version, pageSize)
+    if (version === 0 && page.length === 0) return yield* new NoSuchStream({ stream })
+    const events = page.filter(until)
+    if (replayer !== null) yield* replayer.feed(events)
+    if (json) kept.push(...events)
+    else for (const event of events) yield* Console.log(lineOf(event))
+    version += page.length
+    if (page.length < pageSize || events.length < page.length) break
+  }
+  const state = replayer?.state() ?? null
+  if (json) {
+    const last = kept.at(-1)
+    const at = { version: last?.streamVersion ?? 0, position: last?.position ?? null }
+    return yield* Console.log(JSON.stringify({ stream, ...at, events: kept.map(viewOf), state }))
+  }
+  if (replayer === null) return yield* Console.log("\nstreams of this category have no folded state")
+  yield* Console.log(`\nstate:\n${JSON.stringify(state, null, 2)}`)
+})
+
+const lineOf = ({ payload, position, recordedAt, streamVersion, type }: RecordedEvent): string =>
+  `${streamVersion}  ${DateTime.formatIso(DateTime.makeUnsafe(recordedAt))}  ${position}  ${type}  ${payload}`
+
+const untilOf = (at: string | null): Result.Result<Until, SettingInvalid> => {
+  if (at === null) return Result.succeed(() => true)
+  if (Schema.is(Position)(at)) return Result.succeed((event) => event.position <= at)
+  const time = /^\d{4}-\d{2}-\d{2}/.test(at) ? DateTime.make(at) : Option.none()
+  if (Option.isNone(time)) return Result.fail(invalid("--at", "a position or an ISO 8601 time", at))
+  const untilMs = DateTime.toEpochMillis(time.value)
+  return Result.succeed((event) => event.recordedAt <= untilMs)
+}

@@ -1,0 +1,105 @@
+import { Effect, HashSet, Result } from "effect"
+import * as AssetActor from "../actors/AssetActor.ts"
+import { Definitions } from "../actors/Definitions.ts"
+import * as RecoveryActor from "../actors/RecoveryActor.ts"
+import * as RunActor from "../actors/RunActor.ts"
+import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import * as Asset from "../domain/Asset.ts"
+import { parseDefinition } from "../domain/Definition.ts"
+import * as Limit from "../domain/Limit.ts"
+import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
+import * as RunDecide from "../domain/run/RunDecide.ts"
+import * as RunKey from "../domain/RunKey.ts"
+import * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
+import * as EventCodec from "../eventstore/EventCodec.ts"
+import { EventStore, type LogUnavailable, type RecordedEvent } from "../eventstore/EventStore.ts"
+
+/** A fold that goes on: feed it a stream's events in order. */
+export interface Replayer {
+  readonly feed: (events: ReadonlyArray<RecordedEvent>) => Effect.Effect<void, LogUnavailable, EventStore>
+  /** The state so far, as JSON. */
+  readonly state: () => unknown
+}
+
+/** The replayer of a category, by the same deciders that the actors run; null: its streams have no folded state. */
+export const of = (category: string): Replayer | null => {
+  switch (category) {
+    case "run":
+      return run()
+    case "asset":
+      return plain(Asset.decider, AssetActor.decode)
+    case "recovery":
+      return plain(RecoveryDecide.decider, RecoveryActor.decode)
+    case "workflow":
+      return plain(WorkflowDefinition.decider, WorkflowActor.decode)
+    case "limit":
+      return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
+    case "runkey":
+      return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    default:
+      return null
+  }
+}
+
+const limitCodec = EventCodec.make(Limit.Event, {})
+const runKeyCodec = EventCodec.make(RunKey.Event, {})
+
+interface Folding<State, Event> {
+  readonly initial: State
+  readonly evolve: (state: State, event: Event) => State
+}
+
+const plain = <State, Event>(
+  { evolve, initial }: Folding<State, Event>,
+  decode: (recorded: RecordedEvent) => Event
+): Replayer => {
+  let state = initial
+  return {
+    feed: (events) =>
+      Effect.sync(() => {
+        for (const recorded of events) state = evolve(state, decode(recorded))
+      }),
+    state: () => toJson(state)
+  }
+}
+
+/** A run's first event names the definition that it is pinned to, which is in a stream of its own. */
+const run = (): Replayer => {
+  const definitions = Effect.runSync(Effect.provide(Definitions, Definitions.layer))
+  const folding = plain(RunDecide.decider, (recorded) => RunActor.decode(definitions, recorded))
+  return {
+    feed: Effect.fnUntraced(function* (events) {
+      if (events.some(({ type }) => type === "RunRequested")) yield* loadDefinitions(definitions, events)
+      yield* folding.feed(events)
+    }),
+    state: folding.state
+  }
+}
+
+const loadDefinitions = Effect.fnUntraced(function* (
+  definitions: Definitions["Service"],
+  events: ReadonlyArray<RecordedEvent>
+) {
+  const log = yield* EventStore
+  for (const recorded of events) {
+    if (recorded.type !== "RunRequested") continue
+    const { workflow } = JSON.parse(recorded.payload) as { readonly workflow: string }
+    for (const event of (yield* log.read(`workflow-${workflow}`, 0)).map(WorkflowActor.decode)) {
+      const { definition: json, origin, slug, version } = event
+      const parsed = parseDefinition(json, slug)
+      // A rule that is stricter now than when it was put; versions that this run does not need may stay unread.
+      if (Result.isFailure(parsed)) continue
+      definitions.put({ slug, version, origin, json, definition: parsed.success, definedAt: event.at })
+    }
+  }
+})
+
+/** Maps and sets as JSON has them: objects and arrays. */
+const toJson = (state: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(state, (_, value: unknown) => {
+      if (value instanceof Map) return Object.fromEntries(value)
+      if (value instanceof Set || HashSet.isHashSet(value)) return [...value]
+      return value
+    }) ?? "null"
+  )
