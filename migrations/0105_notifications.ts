@@ -22,14 +22,13 @@ export default Effect.gen(function* () {
     CREATE TABLE notifications_v1_interrupted (
       process_id text NOT NULL,
       run_id text NOT NULL,
-      -- In which order they were found, from 1.
-      ordinal int NOT NULL,
+      -- Of the event that says so.
+      position text COLLATE "C" NOT NULL,
       -- 'recovered', 'failed' or 'canceled'; null: it goes on.
       outcome text,
       PRIMARY KEY (process_id, run_id)
     )`
-  yield* sql`
-    CREATE INDEX notifications_v1_interrupted_open ON notifications_v1_interrupted (run_id) WHERE outcome IS NULL`
+  yield* sql`CREATE INDEX notifications_v1_interrupted_run ON notifications_v1_interrupted (run_id)`
   // Operators' data, not derived from the log: a table that no projection owns.
   yield* sql`
     CREATE TABLE notification_reads (

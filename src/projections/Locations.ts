@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { type Stored } from "../domain/Asset.ts"
+import type { Stored } from "../domain/Asset.ts"
 import * as Id from "../domain/Id.ts"
 import * as Columns from "./Columns.ts"
 import { type Handler, type LogEvent, type Projection, unknownType } from "./Projection.ts"
