@@ -56,7 +56,10 @@ export interface ObjectStore {
   /** Fails `asset_missing` when the object is absent while the root answers. */
   readonly stat: (key: string) => Effect.Effect<ObjectInfo, StoreError>
 
-  /** Objects whose key starts with `prefix` ("" for all), by key in byte order, at most `limit`; reserved keys hidden. */
+  /**
+   * Objects whose key starts with `prefix` ("" for all), the first `limit` in the store's order: byte order of the
+   * keys in a folder and in Amazon's S3. Reserved keys are hidden.
+   */
   readonly list: (prefix: string, limit: number) => Effect.Effect<ReadonlyArray<ObjectInfo>, StoreError>
 
   /** Removes the object; one that is absent already is no failure. Refuses reserved keys. */

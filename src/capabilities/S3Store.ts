@@ -1,35 +1,19 @@
-import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3"
 import { Effect, type Scope } from "effect"
-import { createHash, hash } from "node:crypto"
-import { Readable } from "node:stream"
+import { hash } from "node:crypto"
 import type { Failure } from "../domain/Failure.ts"
 import * as GuardedStore from "./GuardedStore.ts"
 import * as ObjectKey from "./ObjectKey.ts"
-import { objectBytesMax, type ObjectInfo, type ObjectStore, StoreError, type StoreProbe } from "./ObjectStore.ts"
+import { type ObjectInfo, type ObjectStore, StoreError, type StoreProbe } from "./ObjectStore.ts"
+import { type Bytes, collect, sha256Metadata } from "./S3Body.ts"
+import { connectClient, defaultTimeouts, lazily, type S3Timeouts, type Sdk, type SendOptions } from "./S3Client.ts"
 import { classify, factsOf, type S3Facts, type S3Row } from "./s3Classification.ts"
 import type { S3Config } from "./StoreConfig.ts"
 
-/** How long an S3 store may take, in ms. */
-export interface S3Timeouts {
-  readonly connectionTimeoutMs: number
-  /** Until the answer begins; 1 s is added for each MiB that is sent. */
-  readonly requestTimeoutMs: number
-  /** Without a byte in either direction. */
-  readonly socketTimeoutMs: number
-}
-
-export const defaultTimeouts: S3Timeouts = {
-  connectionTimeoutMs: 3_000,
-  requestTimeoutMs: 20_000,
-  socketTimeoutMs: 15_000
-}
-
-/** User metadata of what we write (`x-amz-meta-…`): the digest of the bytes, so that a stat can tell it. */
-const sha256Metadata = "kintsugi-sha256"
-
-const socketsMax = 64
 const listPageSize = 1_000
 const mebibyte = 1024 * 1024
+/** A probe asks for a few bytes: a store that needs longer to begin its answer is not there, ms. */
+const probeTimeoutMaxMs = 5_000
 
 /** A store in a bucket. The client is loaded and made at the first use, and closed with the scope. */
 export const make = Effect.fn("S3Store.make")(function* (
@@ -84,9 +68,9 @@ export const make = Effect.fn("S3Store.make")(function* (
   /** A GET of the marker: unlike HEAD it tells a missing object from a missing bucket, and says why it is refused. */
   const askRoot: Effect.Effect<StoreProbe, StoreError> = Effect.catch(
     once(async ({ client, sdk }, options, body) => {
-      await body(
-        await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: root + ObjectKey.markerKey }), options)
-      )
+      const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: root + ObjectKey.markerKey })
+      const requestTimeout = Math.min(options.requestTimeout, probeTimeoutMaxMs)
+      await body(await client.send(command, { ...options, requestTimeout }))
       return { status: "ready" } as const
     }, 0),
     ({ cause, phase }): Effect.Effect<StoreProbe, StoreError> => {
@@ -206,101 +190,6 @@ export const make = Effect.fn("S3Store.make")(function* (
 
   return GuardedStore.make(driver)
 })
-
-type Bytes = Uint8Array<ArrayBuffer>
-
-interface Sdk {
-  readonly client: S3Client
-  readonly sdk: typeof import("@aws-sdk/client-s3")
-}
-
-interface SendOptions {
-  readonly abortSignal: AbortSignal
-  readonly requestTimeout: number
-}
-
-/** The SDK takes half a second to load: a process that uses no S3 store never pays for it. */
-const connectClient = async (config: S3Config, timeouts: S3Timeouts): Promise<Sdk> => {
-  const [sdk, { NodeHttpHandler }] = await Promise.all([
-    import("@aws-sdk/client-s3"),
-    import("@smithy/node-http-handler")
-  ])
-  const client = new sdk.S3Client({
-    // One retry policy, ours: the SDK's would hide failures and hold the step.
-    maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: timeouts.connectionTimeoutMs,
-      requestTimeout: timeouts.requestTimeoutMs,
-      socketTimeout: timeouts.socketTimeoutMs,
-      throwOnRequestTimeout: true,
-      httpAgent: { keepAlive: true, maxSockets: socketsMax },
-      httpsAgent: { keepAlive: true, maxSockets: socketsMax }
-    }),
-    forcePathStyle: config.forcePathStyle ?? config.endpoint !== undefined,
-    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
-    // Stores that are not Amazon's mostly ignore the region, but the SDK signs with one.
-    ...(config.region !== undefined
-      ? { region: config.region }
-      : config.endpoint !== undefined && process.env.AWS_REGION === undefined
-        ? { region: "us-east-1" }
-        : {}),
-    ...(config.requestChecksumCalculation === undefined
-      ? {}
-      : { requestChecksumCalculation: config.requestChecksumCalculation }),
-    ...(config.responseChecksumValidation === undefined
-      ? {}
-      : { responseChecksumValidation: config.responseChecksumValidation })
-  })
-  return { client, sdk }
-}
-
-/** Makes the client once; a try that failed is forgotten. */
-const lazily = (connect: () => Promise<Sdk>) => {
-  let made: Promise<Sdk> | undefined
-  return {
-    get: (): Promise<Sdk> => {
-      made ??= connect().catch((cause: unknown) => {
-        made = undefined
-        throw cause
-      })
-      return made
-    },
-    close: async (): Promise<void> => (await made?.catch(() => undefined))?.client.destroy()
-  }
-}
-
-/** The whole body, held against the length that was announced and the digest that we stored with it. */
-const collect = async (output: GetObjectCommandOutput): Promise<Bytes> => {
-  const { Body: body, ContentLength: announced, Metadata: metadata } = output
-  if (!(body instanceof Readable)) return new Uint8Array(0)
-  if (announced !== undefined && announced > objectBytesMax) {
-    body.destroy()
-    throw new TooLarge(`${announced} bytes, the limit is ${objectBytesMax}`)
-  }
-  const chunks: Array<Buffer> = []
-  const digest = createHash("sha256")
-  let bytes = 0
-  for await (const chunk of body) {
-    if (!Buffer.isBuffer(chunk)) throw new Error("a body's chunk is not bytes")
-    chunks.push(chunk)
-    digest.update(chunk)
-    bytes += chunk.byteLength
-  }
-  if (announced !== undefined && bytes !== announced) throw new Truncated(`${bytes} of ${announced} bytes came`)
-  const [expected, received] = [metadata?.[sha256Metadata], digest.digest("hex")]
-  if (expected !== undefined && expected !== received) {
-    throw new Error(`Checksum mismatch: expected "${expected}" but received "${received}"`)
-  }
-  return Buffer.concat(chunks)
-}
-
-class Truncated extends Error {
-  override readonly name = "Truncated"
-}
-
-class TooLarge extends Error {
-  override readonly name = "TooLarge"
-}
 
 const unquoted = (etag: string | undefined): string => (etag ?? "").replaceAll('"', "")
 

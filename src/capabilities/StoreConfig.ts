@@ -42,10 +42,8 @@ export const S3Config = Schema.Struct({
 })
 export type S3Config = typeof S3Config.Type
 
-/** One entry of an app's `stores`. Unknown fields are refused, whatever options the decoder is called with. */
-export const StoreConfig = Schema.Union([FolderConfig, S3Config]).annotate({
-  parseOptions: { onExcessProperty: "error" }
-})
+/** One entry of an app's `stores`. A decoder of its own must ask for `onExcessProperty: "error"`. */
+export const StoreConfig = Schema.Union([FolderConfig, S3Config])
 export type StoreConfig = typeof StoreConfig.Type
 
 /** An app's `stores`: by name, 1 to 63 characters of letters, digits, `.`, `_` and `-`. */
@@ -54,6 +52,12 @@ export const StoreConfigs = Schema.Record(
   StoreConfig
 )
 export type StoreConfigs = typeof StoreConfigs.Type
+
+/** Decodes an app's `stores`; unknown fields are refused, and every fault is named by its path. */
+export const decodeStoreConfigs = Schema.decodeUnknownEffect(StoreConfigs, {
+  errors: "all",
+  onExcessProperty: "error"
+})
 
 /** What a store does about a wipe when its configuration does not say. */
 export const onWiped = (config: StoreConfig): OnWiped => config.onWiped ?? "heal"

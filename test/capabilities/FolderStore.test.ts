@@ -76,6 +76,18 @@ describe("a folder store", () => {
     })
   )
 
+  it.live("lists in byte order of the whole keys, whatever the disk's own order is", () =>
+    Effect.gen(function* () {
+      const { store } = yield* fixture
+      const keys = ["Z", "a", "a!", "a.b/c", "a0", "b/c", "b0/c", "z", "é", "日", "😀"]
+      yield* Effect.forEach([...keys].reverse(), (key) => store.write(key, bytes(key)))
+      assert.deepStrictEqual(
+        (yield* store.list("", 100)).map(({ key }) => key),
+        keys
+      )
+    })
+  )
+
   it.live("an interrupted write leaves the old bytes and no temporary file", () =>
     Effect.gen(function* () {
       const { root, store } = yield* fixture
