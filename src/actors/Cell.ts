@@ -151,7 +151,9 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     Effect.gen(function* () {
       const { events, next, now, replies } = decideAll(batch)
       const tell = (appended: Appended | null) =>
-        batch.forEach((pending, index) => pending.resume(replies[index] ?? Effect.succeed(answer(appended))))
+        batch.forEach((pending, index) => {
+          pending.resume(replies[index] ?? Effect.succeed(answer(appended)))
+        })
       if (events.length === 0) {
         reconcile(new Set(batch.map(({ from }) => from)))
         return tell(null)
@@ -183,9 +185,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       // Another owner wrote. If the shard is no longer ours, stop everything and leave; otherwise decide again.
       if (!owned()) {
         close()
-        return batch.forEach(({ resume }) =>
-          resume(Effect.die(new Error(`${streamName} has moved to another process`)))
-        )
+        for (const { resume } of batch) resume(Effect.die(new Error(`${streamName} has moved to another process`)))
+        return
       }
       if (assumedNew) {
         reset()

@@ -100,6 +100,15 @@ export class Engine extends Context.Service<
     >
     /** From the run's own stream: always current. `at` (a position or epoch ms) answers the state as it was. */
     readonly run: (runId: string, at?: Position | number) => Effect.Effect<RunView, NotFound | LogUnavailable>
+    /** Starts a run and answers how it ended: what an in-process caller that has nothing else to do wants. */
+    readonly runToEnd: (
+      start: StartRun
+    ) => Effect.Effect<
+      "succeeded" | "failed" | "canceled",
+      InvalidInput | NotFound | CommandReused | Unavailable | LogUnavailable
+    >
+    /** The run once it has ended; at once when it has ended already. */
+    readonly awaitRun: (runId: string) => Effect.Effect<RunView, NotFound | LogUnavailable>
     readonly cancelRun: (
       runId: string,
       reason: string,

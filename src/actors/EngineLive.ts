@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Layer, Random, Result } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Random, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition, parseDefinition } from "../domain/Definition.ts"
@@ -10,7 +10,7 @@ import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
-import { shownPartition, view as runView } from "../domain/run/RunView.ts"
+import { type RunView, shownPartition, view as runView } from "../domain/run/RunView.ts"
 import { EventStore, LogUnavailable, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
@@ -34,6 +34,7 @@ import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
+import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
@@ -71,6 +72,7 @@ export const layer = Layer.effect(
     const stores = yield* Stores
     const health = yield* StoreHealth
     const slots = yield* Slots
+    const ends = yield* RunEnds
     const system = yield* ActorSystem
     const loop = yield* LoopWatch
     const workflows = yield* Actors.workflow.client
@@ -188,11 +190,13 @@ export const layer = Layer.effect(
           })
 
     const startRun: Engine["Service"]["startRun"] = (start) =>
+      Effect.flatMap(runId(start.caller), (id) => startRunAs(id, start))
+
+    const startRunAs = (id: string, start: StartRun) =>
       unavailable(
         timely(
           Effect.gen(function* () {
             const { caller, partitionKey, runKey, triggeredBy, workflow } = start
-            const id = yield* runId(caller)
             if (yield* isRepeat(caller)) {
               const answer = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
               if (answer.state.definition !== null) {
@@ -242,6 +246,29 @@ export const layer = Layer.effect(
         events.map((event) => RunActor.decode(definitions, event))
       )
       return runView(state, events.length)
+    })
+
+    const isOver = ({ status }: RunView) => status === "succeeded" || status === "failed" || status === "canceled"
+    const awaitRun = (id: string) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          // Asked for before the run is read: an end in between is not missed.
+          const end = yield* Effect.forkScoped(ends.next(id), { startImmediately: true })
+          const now = yield* readRun(id)
+          if (isOver(now)) return now
+          yield* Fiber.join(end)
+          return yield* readRun(id)
+        })
+      )
+
+    const runToEnd: Engine["Service"]["runToEnd"] = Effect.fnUntraced(function* (start) {
+      const id = yield* runId(start.caller)
+      const end = yield* Effect.forkChild(ends.next(id), { startImmediately: true })
+      const { run } = yield* startRunAs(id, start)
+      // Another run has the key, or this one is over: it is read instead of waited for.
+      if (run.id !== id || isOver(run)) yield* Fiber.interrupt(end)
+      else return yield* Fiber.join(end)
+      return (yield* awaitRun(run.id)).status as "succeeded" | "failed" | "canceled"
     })
 
     const commandRun = (id: string, command: Parameters<typeof runs.execute>[1], caller: Caller | undefined) =>
@@ -340,6 +367,8 @@ export const layer = Layer.effect(
       },
       startRun,
       run: readRun,
+      runToEnd,
+      awaitRun,
       cancelRun: (id, reason, caller) =>
         unavailable(
           timely(

@@ -18,6 +18,7 @@ import { JobRunner } from "./JobRunner.ts"
 import { Limits } from "./Limits.ts"
 import { Locate } from "./Locate.ts"
 import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
+import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 
 const codec = EventCodec.make(RunEvents.Event, {})
@@ -65,6 +66,7 @@ export const make = (options: Options) =>
   Effect.gen(function* () {
     const definitions = yield* Definitions
     const slots = yield* Slots
+    const ends = yield* RunEnds
     const limits = yield* Limits
     const inputs = yield* Inputs
     const locate = yield* Locate
@@ -223,7 +225,10 @@ export const make = (options: Options) =>
         run.ended === null && stepsIn(run, "executing").length > 0
           ? { _tag: "Interrupt", reason: "drain", processId: options.processId, crashLimit: options.crashLimit }
           : null,
-      settled: (actorId) => slots.settle(actorId)
+      settled: (actorId, run) => {
+        slots.settle(actorId)
+        if (run.ended !== null) ends.note(actorId, run.ended)
+      }
     }
     return behaviour
   })

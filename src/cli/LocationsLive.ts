@@ -1,11 +1,33 @@
 import { Effect, Layer, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
 import { LocationIndex } from "../actors/LocationIndex.ts"
 import { EventStore } from "../eventstore/EventStore.ts"
-import { AssetInventory } from "../projections/AssetInventory.ts"
+import * as AssetListQuery from "../projections/AssetListQuery.ts"
+import { AssetList } from "../projections/AssetList.ts"
 import * as Projected from "../projections/LocationIndex.ts"
+import { Locations } from "../projections/Locations.ts"
+import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 
 /** A question to the index is asked again until it has an answer that can be believed. */
 const patience = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
+
+const pageMax = 500
+
+/** Every partition of the asset in the inventory, page by page. */
+const allPartitions = Effect.fnUntraced(function* (assetId: string) {
+  const found: Array<string> = []
+  let cursor: string | undefined
+  do {
+    const page: Effect.Success<ReturnType<typeof AssetListQuery.list>> = yield* AssetListQuery.list(
+      { assetId },
+      { limit: pageMax, ...(cursor === undefined ? {} : { cursor }) }
+    )
+    // A partition that was only ever missed has generation 0: it was never produced.
+    for (const { generation, partitionKey } of page.data) if (generation > 0) found.push(partitionKey ?? "")
+    cursor = page.nextCursor ?? undefined
+  } while (cursor !== undefined)
+  return found
+})
 
 /**
  * The index of locations that actors decide on: the projection's answer, once it has passed the head that the log had
@@ -16,11 +38,12 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const log = yield* EventStore
     const index = yield* Projected.LocationIndex
-    const inventory = yield* AssetInventory
+    const runner = yield* ProjectionRunner
+    const sql = yield* SqlClient.SqlClient
 
-    const asked = <A, E>(question: Effect.Effect<A, E>) =>
+    const asked = <A, E>(question: Effect.Effect<A, E>, name: string = Locations.name) =>
       Effect.gen(function* () {
-        yield* index.waitFor(yield* log.head)
+        yield* runner.waitFor(yield* log.head, { name })
         return yield* question
       }).pipe(
         Effect.tapError((error) => Effect.logDebug("the index of locations cannot answer yet", error)),
@@ -37,7 +60,7 @@ export const layer = Layer.effect(
       below: (store, keyPrefix) =>
         Effect.map(asked(index.inDataset(store, keyPrefix)), (files) => files.filter(({ isCurrent }) => isCurrent)),
       partitions: (assetId) =>
-        Effect.map(asked(inventory.partitions(assetId)), (found) => found.map(({ partitionKey }) => partitionKey))
+        asked(Effect.provideService(allPartitions(assetId), SqlClient.SqlClient, sql), AssetList.name)
     })
   })
 )

@@ -19,6 +19,7 @@ import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
 import { RecoveryEnabled } from "../actors/RecoverySettings.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
+import { RunEnds } from "../actors/RunEnds.ts"
 import { Slots } from "../actors/Slots.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
@@ -75,7 +76,9 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
     Layer.provideMerge(storeHealth),
-    Layer.provideMerge(Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), LoopWatch.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)
+    ),
     Layer.provideMerge(Definitions.layer),
     Layer.provideMerge(layerSingleRunner),
     Layer.provideMerge(system)

@@ -1,0 +1,29 @@
+import { Layer } from "effect"
+import * as PgEventStore from "../eventstore/PgEventStore.ts"
+import * as Database from "../postgres/Database.ts"
+import * as Migrations from "../postgres/Migrations.ts"
+import * as ProcessLock from "../postgres/ProcessLock.ts"
+import { allProjections } from "../projections/AllProjections.ts"
+import { LocationIndex } from "../projections/LocationIndex.ts"
+import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
+import * as LocationsLive from "./LocationsLive.ts"
+import type { DatabaseSettings } from "./Settings.ts"
+
+/** Where the settings say that the database is. */
+export const databaseOf = ({ dataDir, databaseUrl }: DatabaseSettings): Database.Settings =>
+  databaseUrl === null ? { kind: "embedded", dataDir } : { kind: "url", url: databaseUrl }
+
+/** The log and the read models of the one process that serves a database: migrated, and locked against a second. */
+export const layer = (database: Database.Settings) =>
+  LocationsLive.layer.pipe(
+    Layer.provideMerge(LocationIndex.layer),
+    Layer.provideMerge(ProjectionRunner.layer(allProjections)),
+    Layer.provideMerge(PgEventStore.layer),
+    Layer.provideMerge(Migrations.layer),
+    Layer.provideMerge(ProcessLock.layer),
+    Layer.provideMerge(Database.layer(database))
+  )
+
+/** The log alone, for commands that only read it. */
+export const readOnly = (database: Database.Settings) =>
+  PgEventStore.layer.pipe(Layer.provideMerge(Migrations.layer), Layer.provideMerge(Database.layer(database)))

@@ -1,0 +1,103 @@
+import { Console, Effect, Layer, Redacted, Schema } from "effect"
+import { join } from "node:path"
+import { Engine } from "../actors/Engine.ts"
+import * as ReadsLive from "../http/ReadsLive.ts"
+import * as Server from "../http/Server.ts"
+import { ProcessLock } from "../postgres/ProcessLock.ts"
+import type { CheckedApp } from "../sdk/AppCheck.ts"
+import * as AdminToken from "./AdminToken.ts"
+import * as AppModule from "./AppModule.ts"
+import * as DataDir from "./DataDir.ts"
+import * as Database from "./Database.ts"
+import { engine } from "./Runtime.ts"
+import type { Settings } from "./Settings.ts"
+
+/** An app's workflow is refused by the running system, or the system cannot take it. */
+export class AppRefused extends Schema.TaggedError<AppRefused>()("AppRefused", { message: Schema.String }) {}
+
+const emptyApp: CheckedApp = {
+  stores: {},
+  jobs: new Map(),
+  workflows: [],
+  timestore: { store: undefined, cacheBytes: 1024 ** 3 }
+}
+
+/** Workflows that the app defines are put when they differ from what the log has. */
+const defineWorkflows = (app: CheckedApp) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const running = yield* Engine
+      for (const { slug, source } of app.workflows) {
+        yield* running.define(slug, source, "app").pipe(
+          Effect.catch((error) => {
+            const why =
+              error._tag === "InvalidInput"
+                ? error.problems.map(({ message, path }) => `${path} ${message}`).join("; ")
+                : error.message
+            return Effect.fail(new AppRefused({ message: `--app: workflow ${slug}: ${why}` }))
+          })
+        )
+      }
+    })
+  )
+
+export interface Served {
+  readonly url: string
+  readonly token: Redacted.Redacted
+  /** What relative store paths of the app are relative to. */
+  readonly baseDir: string
+}
+
+/**
+ * Starts the server and answers once it listens; it runs until the scope closes. Fails with one clear line for
+ * whatever of the settings cannot be used.
+ */
+export const start = Effect.fn("Serve.start")(function* (settings: Settings) {
+  yield* DataDir.ensure(settings.dataDir)
+  const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
+  const app = loaded?.app ?? emptyApp
+  const { origin, token } = yield* AdminToken.ensure(settings.dataDir, settings.adminToken)
+  if (origin === "made") {
+    yield* Console.error(
+      `admin token (shown only now, kept in ${AdminToken.fileOf(settings.dataDir)}): ${Redacted.value(token)}`
+    )
+  }
+  const baseDir = loaded?.folder ?? settings.dataDir
+  const running = engine({
+    processId: `${process.pid}-${process.hrtime.bigint().toString(36)}`,
+    concurrency: settings.concurrency,
+    crashLimit: settings.crashLimit,
+    drainMs: settings.drainMs,
+    settleMs: settings.storeSettleMs,
+    recovery: settings.recovery,
+    stores: app.stores,
+    baseDir,
+    jobs: [...app.jobs.values()],
+    timestoreStore: app.timestore.store,
+    timestoreCacheBytes: app.timestore.cacheBytes,
+    cacheDir: join(settings.dataDir, "partition-cache")
+  })
+  const http = Server.layer({ host: settings.host, port: settings.port, token })
+  const context = yield* Layer.build(
+    http.pipe(
+      Layer.provideMerge(ReadsLive.layer),
+      Layer.provideMerge(defineWorkflows(app)),
+      Layer.provideMerge(running),
+      Layer.provideMerge(Database.layer(Database.databaseOf(settings)))
+    )
+  )
+  const { url } = yield* Effect.provideContext(Server.Listening, context)
+  const lost = Effect.provideContext(
+    Effect.flatMap(ProcessLock, (lock) => lock.lost),
+    context
+  )
+  return { url, token, baseDir, lost }
+})
+
+/** `kintsugi serve`: prints where it listens, and runs until it is told to stop or loses the database to another. */
+export const run = Effect.fn("Serve.run")(function* (settings: Settings) {
+  for (const notice of settings.notices) yield* Console.error(notice)
+  const { lost, url } = yield* start(settings)
+  yield* Console.log(`kintsugi listening on ${url}`)
+  return yield* Effect.flatMap(lost, (other) => Effect.fail(other))
+}, Effect.scoped)
