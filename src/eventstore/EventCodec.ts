@@ -28,6 +28,12 @@ export const metadataText = (metadata: Metadata): string => {
   return text === "{}" ? "" : text
 }
 
+/** The fields that metadata can have. */
+export const metadataKeys: ReadonlySet<string> = new Set<keyof Metadata>([
+  ...(["commandId", "requestHash", "correlationId"] as const),
+  ...(["causationId", "principal", "traceparent"] as const)
+])
+
 /** The metadata that `metadataText` wrote. */
 export const metadataOf = (text: string | null): Metadata =>
   text === null || text === "" ? {} : (JSON.parse(text) as Metadata)

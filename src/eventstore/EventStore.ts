@@ -86,7 +86,10 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
 
 export interface Page {
   readonly events: ReadonlyArray<RecordedEvent>
-  /** Go on after this; equals the `after` that was given when there was nothing. */
+  /**
+   * Go on after this; equals the `after` that was given when the log has nothing after it. With a filter it may be
+   * beyond the last event of the page: what the filter left out need not be read again.
+   */
   readonly next: Position | null
 }
 

@@ -1,5 +1,13 @@
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
-import { type Append, EventStore, Position, type RecordedEvent, VersionConflict } from "./EventStore.ts"
+import {
+  type Append,
+  AppendRefused,
+  EventStore,
+  type Position,
+  type RecordedEvent,
+  VersionConflict
+} from "./EventStore.ts"
+import * as LogPosition from "./LogPosition.ts"
 
 const commandAgeMaxMs = 7 * 24 * 60 * 60_000
 
@@ -9,11 +17,12 @@ interface StreamRow {
   waitsOn: ReadonlyArray<string> | null
 }
 
-const positionOf = (count: number): Position =>
-  Position.make(`00000000-${"0".repeat(16)}-${count.toString(16).padStart(16, "0")}`)
+/** All in the first transaction of the epoch before the first; the count is the place. */
+const positionOf = (count: number): Position => LogPosition.of(0, "0", BigInt(count))
+const countOf = (position: Position): number => Number(LogPosition.parts(position).globalPosition)
 
 /** The log in memory, for tests: the same contract, without a database to lose. */
-export const layer = Layer.effect(
+export const layer: Layer.Layer<EventStore> = Layer.effect(
   EventStore,
   Effect.gen(function* () {
     const streams = new Map<string, StreamRow>()
@@ -21,50 +30,50 @@ export const layer = Layer.effect(
     const clock = yield* Clock.Clock
     const ticks = yield* PubSub.sliding<void>(1)
 
-    const append = (append: Append) =>
-      Effect.suspend(() => {
+    const append: EventStore["Service"]["append"] = (append) =>
+      Effect.suspend((): ReturnType<EventStore["Service"]["append"]> => {
         const { events, expectedVersion, streamName, waitsOn, wakeAt } = append
         const row = streams.get(streamName) ?? { events: [], wakeAt: null, waitsOn: null }
-        if (row.events.length !== expectedVersion)
+        if (events.some(({ payload }) => !isJson(payload))) return Effect.fail(refused(streamName))
+        if (row.events.length !== expectedVersion) {
           return Effect.fail(new VersionConflict({ streamName, expectedVersion }))
+        }
         for (const event of events) {
-          const recorded: RecordedEvent = {
-            ...event,
-            streamName,
-            streamVersion: row.events.length + 1,
-            position: positionOf(log.length + 1)
-          }
+          const streamVersion = row.events.length + 1
+          const recorded = { ...event, streamName, streamVersion, position: positionOf(log.length + 1) }
           row.events.push(recorded)
           log.push(recorded)
         }
         row.wakeAt = wakeAt
-        row.waitsOn = waitsOn
+        row.waitsOn = waitsOn === null || waitsOn.length === 0 ? null : waitsOn
         streams.set(streamName, row)
         const appended = { streamVersion: row.events.length, position: positionOf(log.length) }
         return Effect.as(PubSub.publish(ticks, undefined), appended)
       })
 
+    const namesWhere = (matches: (row: StreamRow, name: string) => boolean): ReadonlyArray<string> =>
+      [...streams]
+        .filter(([name, row]) => matches(row, name))
+        .map(([name]) => name)
+        .sort()
+
     return EventStore.of({
       append,
       read: (streamName, afterVersion, limit) =>
-        Effect.sync(() =>
-          (streams.get(streamName)?.events ?? []).slice(
-            afterVersion,
-            limit === undefined ? undefined : afterVersion + limit
-          )
-        ),
+        Effect.sync(() => {
+          const events = streams.get(streamName)?.events ?? []
+          return events.slice(afterVersion, limit === undefined ? undefined : afterVersion + limit)
+        }),
       readAll: ({ after, category, limit, types }) =>
         Effect.sync(() => {
-          const matches = (event: RecordedEvent) =>
-            (after === null || event.position > after) &&
-            (category === undefined || event.streamName.startsWith(`${category}-`)) &&
-            (types === undefined || types.includes(event.type))
           const events: Array<RecordedEvent> = []
-          for (const event of log) {
-            if (matches(event)) events.push(event)
-            if (events.length >= limit) break
+          let count = after === null ? 0 : countOf(after)
+          for (; count < log.length && events.length < limit; count++) {
+            const event = log[count]!
+            if (category !== undefined && !event.streamName.startsWith(`${category}-`)) continue
+            if (types === undefined || types.includes(event.type)) events.push(event)
           }
-          return { events, next: events[events.length - 1]?.position ?? after }
+          return { events, next: count === 0 ? after : positionOf(count) }
         }),
       head: Effect.sync(() => positionOf(log.length)),
       findCommand: (commandId) =>
@@ -83,28 +92,33 @@ export const layer = Layer.effect(
         }),
       waitingOn: (key, afterStream, limit) =>
         Effect.sync(() =>
-          [...streams]
-            .filter(([streamName, { waitsOn }]) => streamName > afterStream && waitsOn?.includes(key) === true)
-            .map(([streamName]) => streamName)
-            .sort()
-            .slice(0, limit)
+          namesWhere(({ waitsOn }, name) => name > afterStream && waitsOn?.includes(key) === true).slice(0, limit)
         ),
       waitedStores: Effect.sync(() => {
-        const stores = new Set<string>()
-        for (const { waitsOn } of streams.values()) {
-          for (const key of waitsOn ?? []) if (key.startsWith("store:")) stores.add(key)
-        }
-        return [...stores].sort()
+        const keys = [...streams.values()].flatMap(({ waitsOn }) => waitsOn ?? [])
+        return [...new Set(keys.filter((key) => key.startsWith("store:")))].sort()
       }),
       lostWakes: (limit) =>
         Effect.sync(() =>
-          [...streams]
-            .filter(([, { waitsOn }]) => waitsOn?.some((key) => streams.get(key)?.wakeAt === null) === true)
-            .map(([streamName]) => streamName)
-            .slice(0, limit)
+          namesWhere(({ waitsOn }) => waitsOn?.some((key) => streams.get(key)?.wakeAt === null) === true).slice(
+            0,
+            limit
+          )
         ),
       changes: Stream.fromPubSub(ticks),
       available: Effect.succeed(true)
     })
   })
 )
+
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const refused = (streamName: string): AppendRefused =>
+  new AppendRefused({ streamName, sqlState: "22P02", message: "invalid input syntax for type json" })

@@ -1,0 +1,168 @@
+import {
+  type Array as Arr,
+  Cause,
+  Clock,
+  Duration,
+  Effect,
+  Exit,
+  Latch,
+  type Scope,
+  Schedule,
+  Schema,
+  Stream
+} from "effect"
+import { SqlClient } from "effect/sql"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as SqlFailure from "../postgres/SqlFailure.ts"
+import * as Checkpoint from "./Checkpoint.ts"
+import { EventStore, type LogUnavailable, type Position, type RecordedEvent } from "./EventStore.ts"
+
+/** A named reader of the log that handles every event once, in order. */
+export interface Subscription<E, R> {
+  /** Carries the version of what it does, `<what>_v<number>`: the checkpoint belongs to the name. */
+  readonly name: string
+  /** Only events of this category, or of these types. */
+  readonly category?: string
+  readonly types?: ReadonlyArray<string>
+  /** Where a subscription that never ran begins; default: at the start of the log. */
+  readonly begin?: "start" | "now"
+  /**
+   * Runs inside the transaction that moves the checkpoint: what it writes through `SqlClient` counts exactly once. A
+   * failure that is not the database's absence stops the subscription at that event; it is never skipped.
+   */
+  readonly handle: (events: Arr.NonEmptyReadonlyArray<RecordedEvent>) => Effect.Effect<void, E, R>
+}
+
+/** The handler failed on this event: the subscription has stopped before it. */
+export class SubscriptionStopped extends Schema.TaggedError<SubscriptionStopped>()("SubscriptionStopped", {
+  name: Schema.String,
+  position: Schema.String,
+  message: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+const batchMin = 1
+const batchStart = 500
+const batchMax = 4_000
+/** Longest transaction wanted: it holds back the safe horizon of every other subscription. */
+const transactionMsMax = 200
+/** A hint of a change may come before its event is below the horizon; the poll finds it. */
+const pollMsMin = 250
+const pollMsMax = 1_000
+const heartbeatMs = 5_000
+
+const outage = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
+
+/**
+ * Runs until the scope closes or the handler fails; fails with why, after writing it into the checkpoint's row. While
+ * the database is away it waits. Starting it again tries the same event again.
+ */
+export const run = Effect.fn("Subscription.run")(function* <E, R>(
+  subscription: Subscription<E, R>
+): Effect.fn.Return<never, SubscriptionStopped, EventStore | SqlClient.SqlClient | R> {
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      const loop = yield* make(subscription)
+      return yield* loop.pipe(
+        Effect.tapError((error) => Effect.logDebug(`subscription ${subscription.name} waits: ${error.message}`)),
+        Effect.retry({ while: (error) => error._tag !== "SubscriptionStopped", schedule: outage }),
+        Effect.catchTag(["SqlError", "LogUnavailable"], (error) => Effect.die(error))
+      )
+    })
+  )
+})
+
+const make = Effect.fnUntraced(function* <E, R>(
+  subscription: Subscription<E, R>
+): Effect.fn.Return<
+  Effect.Effect<never, SubscriptionStopped | SqlError | LogUnavailable, R>,
+  never,
+  EventStore | SqlClient.SqlClient | Scope.Scope
+> {
+  const { begin = "start", handle, name } = subscription
+  const store = yield* EventStore
+  const sql = yield* SqlClient.SqlClient
+  const hint = yield* Latch.make()
+  const filter = {
+    ...(subscription.category === undefined ? {} : { category: subscription.category }),
+    ...(subscription.types === undefined ? {} : { types: subscription.types })
+  }
+  let limit = batchStart
+  let beatAtMs = 0
+
+  yield* store.changes.pipe(
+    Stream.runForEach(() => hint.open),
+    Effect.forkScoped
+  )
+
+  /** Handles the events that follow `from`; answers where it stands then. */
+  const advance = Effect.fnUntraced(function* (from: Position | null) {
+    const page = yield* store.readAll({ after: from, limit, ...filter })
+    const { events, next } = page
+    if (next === null || next === from) return from
+    const began = yield* Clock.currentTimeMillis
+    const transaction = Effect.gen(function* () {
+      const outcome = yield* Checkpoint.move(sql, name, from, next)
+      if (outcome !== "stored") return yield* new Checkpoint.CheckpointMoved({ name, outcome, position: from })
+      if (isNonEmpty(events)) yield* handle(events)
+    })
+    const exit = yield* Effect.exit(sql.withTransaction(transaction))
+    const tookMs = (yield* Clock.currentTimeMillis) - began
+    if (Exit.isSuccess(exit)) {
+      beatAtMs = began
+      if (tookMs > transactionMsMax) limit = Math.max(batchMin, limit >> 1)
+      else if (tookMs < transactionMsMax / 2) limit = Math.min(batchMax, limit + (limit >> 1) + 1)
+      return next
+    }
+    return yield* failed(exit.cause, events, from)
+  })
+
+  const failed = Effect.fnUntraced(function* (
+    cause: Cause.Cause<unknown>,
+    events: ReadonlyArray<RecordedEvent>,
+    from: Position | null
+  ) {
+    if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
+    const error = Cause.squash(cause)
+    if (error instanceof Checkpoint.CheckpointMoved) return yield* Checkpoint.open(sql, name, null)
+    if (isSqlError(error) && !SqlFailure.isDataFault(error) && SqlFailure.isUnavailable(error)) return yield* error
+    const [first] = events
+    if (first === undefined) return yield* Effect.die(error)
+    if (events.length > 1) {
+      // Which event is it? Smaller pages keep what comes before it.
+      limit = events.length >> 1
+      return from
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    yield* Checkpoint.fail(sql, name, `${first.type} of ${first.streamName} at ${first.position}: ${message}`)
+    yield* Effect.logError(`subscription ${name} has stopped at ${first.position}: ${message}`, cause)
+    return yield* new SubscriptionStopped({ name, position: first.position, message, cause: error })
+  })
+
+  const rest = Effect.fnUntraced(function* (pollMs: number) {
+    const now = yield* Clock.currentTimeMillis
+    if (now - beatAtMs >= heartbeatMs) {
+      yield* Checkpoint.beat(sql, name)
+      beatAtMs = now
+    }
+    yield* Effect.raceFirst(hint.await, Effect.sleep(Duration.millis(pollMs)))
+    yield* hint.close
+  })
+
+  return Effect.gen(function* () {
+    let position = yield* Checkpoint.open(sql, name, begin === "now" ? yield* store.head : null)
+    let pollMs = pollMsMin
+    while (true) {
+      const before = position
+      const limitBefore = limit
+      position = yield* advance(position)
+      if (position !== before) pollMs = pollMsMin
+      else if (limit === limitBefore) {
+        yield* rest(pollMs)
+        pollMs = Math.min(pollMs * 2, pollMsMax)
+      }
+    }
+  })
+})
+
+const isNonEmpty = <A>(items: ReadonlyArray<A>): items is Arr.NonEmptyReadonlyArray<A> => items.length > 0

@@ -1,0 +1,5 @@
+import { describe, it } from "@effect/vitest"
+import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { contract } from "./contract.ts"
+
+describe("MemoryEventStore", () => contract(it, MemoryEventStore.layer))
