@@ -159,7 +159,8 @@ export const ConsumedAsset = Schema.Struct({
   partitionKey: orElse(textUpTo(2000), runPartitionKeyTemplate),
   partitions: orElse(
     Schema.Union([
-      Schema.Literals(["same", "all"]),
+      Schema.Literal("same"),
+      Schema.Literal("all"),
       Schema.Struct({ last: int(1, 100_000) }).check(later("partitions.last", "time-window partitions"))
     ]).annotate({ expected: '"same", "all" or {"last": n}' }),
     "same"

@@ -87,7 +87,7 @@ const acquire = (command: Command & { readonly _tag: "Acquire" }, state: State):
   if (WaitQueue.size(state.queue) >= queueLengthMax) return []
   const changed: ReadonlyArray<Event> =
     capacity === state.capacity ? [] : [{ _tag: "LimitCapacityChanged", capacity, at: now }]
-  const isFree = state.holders.length + WaitQueue.size(state.queue) < capacity
+  const isFree = WaitQueue.size(state.queue) === 0 && state.holders.length < capacity
   const asked: Event = isFree
     ? { _tag: "SlotGranted", holder, leaseUntil: now + leaseMs, at: now }
     : { _tag: "SlotQueued", holder, priority, leaseMs, at: now }

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { parseDefinition } from "../../src/domain/Definition.ts"
+import * as DefinitionCheck from "../../src/domain/DefinitionCheck.ts"
+
+const jobs = new Set(["load"])
+
+/** The faults of these steps as a whole, as `path: message` lines. */
+const faults = (steps: ReadonlyArray<object>, more: object = {}): ReadonlyArray<string> => {
+  const input = { slug: "orders", steps: steps.map((step) => ({ jobSlug: "load", ...step })), ...more }
+  const definition = Result.getOrThrowWith(parseDefinition(input), (invalid) => new Error(invalid.message))
+  return DefinitionCheck.check(definition, (slug) => jobs.has(slug)).map(({ message, path }) => `${path}: ${message}`)
+}
+
+describe("DefinitionCheck", () => {
+  it("accepts a graph that joins again", () => {
+    const steps = [{ id: "a" }, { id: "b", dependsOn: ["a"] }, { id: "c", dependsOn: ["a"] }]
+    assert.deepStrictEqual(faults([...steps, { id: "d", dependsOn: ["b", "c"] }]), [])
+  })
+
+  it("lists every fault of the whole at once", () => {
+    assert.deepStrictEqual(
+      faults([
+        { id: "a", dependsOn: ["c", "gone"], produces: [{ assetId: "x" }] },
+        { id: "b", dependsOn: ["a", "b"], jobSlug: "no-such-job", produces: [{ assetId: "X" }] },
+        { id: "c", dependsOn: ["b"], produces: [{ assetId: "y" }], consumes: [{ assetId: "Y" }] },
+        { id: "a" }
+      ]),
+      [
+        'steps[3].id: "a" is also the id of steps[0]',
+        'steps[1].jobSlug: job "no-such-job" is not defined by the app',
+        'steps[0].dependsOn[1]: step "gone" does not exist',
+        'steps[1].dependsOn[1]: step "b" depends on itself',
+        'steps[1].produces[0].assetId: asset "X" is already produced by step "a"',
+        'steps[2].consumes[0].assetId: step "c" consumes "Y" and produces it'
+      ]
+    )
+  })
+
+  it("names each cycle by its steps in order", () => {
+    assert.deepStrictEqual(
+      faults([
+        { id: "a", dependsOn: ["b"] },
+        { id: "b", dependsOn: ["a"] },
+        { id: "c", dependsOn: ["d", "a"] },
+        { id: "d", dependsOn: ["e"] },
+        { id: "e", dependsOn: ["c"] },
+        { id: "f", dependsOn: ["a"] }
+      ]),
+      [
+        "steps: steps depend on each other in a cycle: a → b → a",
+        "steps: steps depend on each other in a cycle: c → d → e → c"
+      ]
+    )
+  })
+
+  it("refuses templates that cannot be read or name a step that need not have run", () => {
+    assert.deepStrictEqual(
+      faults([
+        { id: "a" },
+        { id: "b", dependsOn: ["a"], parameters: { deep: [{ x: "{{ steps.a.result }}" }] } },
+        {
+          id: "c",
+          dependsOn: ["b"],
+          parameters: {
+            ok: "{{ steps.a.result }} {{ run.partitionKey }}",
+            open: "{{ run.id",
+            root: ["{{ process.env }}"],
+            later: "{{ steps.d.result }}",
+            gone: "{{ steps.x.result }}"
+          },
+          consumes: [{ assetId: "x", partitionKey: "{{ run. }}" }]
+        },
+        { id: "d" }
+      ]),
+      [
+        "steps[2].parameters.open: {{ run.id }} is not closed by }}",
+        "steps[2].parameters.root[0]: {{ process.env }} must start with one of run, parameters, steps, trigger",
+        'steps[2].parameters.later: {{ steps.d.result }} names step "d", on which step "c" does not depend',
+        'steps[2].parameters.gone: {{ steps.x.result }} names step "x", which does not exist',
+        'steps[2].consumes[0].partitionKey: {{ run. }} cannot be read at "."'
+      ]
+    )
+  })
+
+  it("refuses a parameters schema that is wrong, misspelt or cannot be applied", () => {
+    const schema = (parametersSchema: object) => faults([{ id: "a" }], { parametersSchema })
+    assert.deepStrictEqual(schema({ type: "object", properties: { day: { type: "string" } }, "x-form": 1 }), [])
+    assert.deepStrictEqual(schema({ type: "object", propertees: {}, properties: { n: { minimum: "1" } } }), [
+      "parametersSchema.propertees: is not a known field",
+      "parametersSchema.properties.n.minimum: Expected number"
+    ])
+    assert.match(schema({ properties: { n: { type: "banana" } } })[0] ?? "", /^parametersSchema\.properties\.n\.type: /)
+    assert.match(
+      schema({ properties: { n: { type: "number", if: { minimum: 1 }, then: { maximum: 2 } } } })[0] ?? "",
+      /^parametersSchema\.properties\.n\.if: Cannot import JSON Schema keyword "if"/
+    )
+    assert.match(schema({ properties: { n: { type: "string", pattern: "(" } } })[0] ?? "", /^parametersSchema/)
+  })
+
+  it("judges 500 steps in a chain, each naming the first", () => {
+    const chain = Array.from({ length: 500 }, (_, index) => ({
+      id: `s${index}`,
+      dependsOn: index === 0 ? [] : [`s${index - 1}`],
+      parameters: index === 0 ? {} : { first: "{{ steps.s0.result }}" }
+    }))
+    assert.deepStrictEqual(faults(chain), [])
+    assert.lengthOf(faults([{ ...chain[0], dependsOn: ["s499"] }, ...chain.slice(1)]), 1)
+  })
+})
