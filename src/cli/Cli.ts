@@ -1,0 +1,98 @@
+import { Effect, Layer, Logger } from "effect"
+import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
+import { Option } from "effect"
+import * as Flags from "./Flags.ts"
+import { presenter } from "./Presenter.ts"
+import * as Settings from "./Settings.ts"
+
+// Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
+// does not use.
+
+const serve = Command.make(
+  "serve",
+  { ...Flags.server, json: Flags.json },
+  Effect.fnUntraced(function* ({ json, ...flags }) {
+    const settings = yield* Effect.fromResult(Settings.all(Flags.given(flags)))
+    const Serve = yield* Effect.promise(() => import("./Serve.ts"))
+    return yield* Serve.run(settings)
+  })
+).pipe(
+  Command.withDescription(
+    "Serve the API and run the workflows of an app. Ends on SIGTERM: running attempts get KINTSUGI_DRAIN_MS to finish."
+  ),
+  Command.withShortDescription("Run the server")
+)
+
+const migrate = Command.make(
+  "migrate",
+  { ...Flags.database, json: Flags.json },
+  Effect.fnUntraced(function* ({ json, ...flags }) {
+    const settings = yield* Effect.fromResult(Settings.database(Flags.given(flags)))
+    const Migrate = yield* Effect.promise(() => import("./Migrate.ts"))
+    return yield* Migrate.run(settings, json)
+  })
+).pipe(
+  Command.withDescription(
+    "Bring the database to this program's schema. serve does so by itself; this does nothing else."
+  ),
+  Command.withShortDescription("Bring the database up to date")
+)
+
+const replay = Command.make(
+  "replay",
+  {
+    stream: Argument.String("stream").pipe(
+      Argument.withDescription(
+        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…"
+      )
+    ),
+    at: Flag.String("at").pipe(
+      Flag.withMetavar("POSITION|TIME"),
+      Flag.withDescription("Leave out what came after this position or ISO 8601 time"),
+      Flag.optional
+    ),
+    ...Flags.database,
+    json: Flags.json
+  },
+  Effect.fnUntraced(function* ({ at, json, stream, ...flags }) {
+    const settings = yield* Effect.fromResult(Settings.database(Flags.given(flags)))
+    const Replay = yield* Effect.promise(() => import("./Replay.ts"))
+    return yield* Replay.run(settings, { stream, at: Option.getOrNull(at), json })
+  })
+).pipe(
+  Command.withDescription(
+    "Print every event of a stream and the state that they fold to, from the database, also while a server runs."
+  ),
+  Command.withShortDescription("Show a stream's events and state")
+)
+
+const verify = Command.make(
+  "verify",
+  { ...Flags.database, json: Flags.json },
+  Effect.fnUntraced(function* ({ json, ...flags }) {
+    const settings = yield* Effect.fromResult(Settings.database(Flags.given(flags)))
+    const Verify = yield* Effect.promise(() => import("./Verify.ts"))
+    return yield* Verify.run(settings, json)
+  })
+).pipe(
+  Command.withDescription(
+    "Compute the hash chain of every stream anew. Exit 1 names the stream, version and position of each first broken link."
+  ),
+  Command.withShortDescription("Check every hash chain")
+)
+
+const root = Command.make("kintsugi").pipe(
+  Command.withDescription("Data workflows that bring lost files back by themselves."),
+  Command.withSubcommands([serve, migrate, replay, verify])
+)
+
+/** Results go to stdout, and only they: the log of what goes on is on stderr. */
+const output = Layer.mergeAll(
+  CliOutput.layerPresenter(presenter),
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] }),
+  Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
+)
+
+/** Runs the command line `args` (without program and script). Fails with what `ExitCode` knows how to tell. */
+export const run = (args: ReadonlyArray<string>, version: string) =>
+  Command.runWith(root, { version })(args).pipe(Effect.provide(output))
