@@ -29,3 +29,12 @@ export {
   type JobFailure
 } from "./sdk/JobFailure.ts"
 export type { Location } from "./domain/Location.ts"
+export {
+  type Accepted,
+  ApiError,
+  type Client,
+  type ClientOptions,
+  type ListPage,
+  makeClient,
+  ServerUnreachable
+} from "./sdk/HttpClient.ts"
