@@ -1,11 +1,11 @@
-import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBValue } from "@duckdb/node-api"
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBType, DuckDBValue } from "@duckdb/node-api"
 import { Predicate } from "effect"
 import { type DuckDbModule, identifier, literal } from "./DuckDb.ts"
 import { partitionKeyColumn } from "./ParquetRows.ts"
 
 /** A query that is refused before it runs, or whose answer is too large to hand over. */
 export class QueryRefused extends Error {
-  readonly code: "not_a_query" | "unsupported_value" | "result_too_large"
+  readonly code: "not_a_query" | "unsupported_value" | "unused_parameter" | "result_too_large"
   constructor(code: QueryRefused["code"], message: string) {
     super(message)
     this.code = code
@@ -33,13 +33,22 @@ export const queryFiles = async (
   }
 ): Promise<ReadonlyArray<Readonly<Record<string, unknown>>>> => {
   const { dataset, files, folder, params, rowsMax, sql } = options
-  await createView(connection, dataset, files)
+  await createView(connection, dataset, files).catch((cause: unknown) => {
+    // The statement is ours: a user has no use for the line that DuckDB quotes from it.
+    if (!(cause instanceof Error)) throw cause
+    throw new Error(cause.message.split("\n\nLINE ")[0], { cause })
+  })
   await connection.run(`SET allowed_directories = [${literal(folder)}]`)
   await connection.run("SET enable_external_access = false")
   await connection.run("SET lock_configuration = true")
   signal.throwIfAborted()
   const statement = await onlySelect(connection, duckdb, sql)
-  statement.bind(params.map((param, index) => parameter(duckdb, param, index)))
+  for (const [index, param] of params.entries()) {
+    const value = parameter(duckdb, param, index)
+    // A whole number without a type would go as HUGEINT, which few functions take.
+    const type = typeof value === "bigint" && isInt64(value) ? duckdb.BIGINT : undefined
+    bind(statement, index, value, type)
+  }
   const reader = await statement.streamAndReadUntil(rowsMax + 1)
   if (reader.currentRowCount > rowsMax) {
     throw new QueryRefused("result_too_large", `the query answers more than ${rowsMax} rows: aggregate or limit them`)
@@ -76,8 +85,9 @@ const onlySelect = async (
 ): Promise<DuckDBPreparedStatement> => {
   const statements = await connection.extractStatements(sql).catch((cause: unknown) => {
     // Text without any statement has no message of its own; a wrong one is a Parser Error.
-    if (cause instanceof Error && cause.message === "Error in native callback") return { count: 0 } as const
-    throw cause
+    if (!(cause instanceof Error)) throw cause
+    if (cause.message === "Error in native callback") return { count: 0 } as const
+    throw new Error(cause.message.replace(/^Failed to extract statements: /, ""), { cause })
   })
   if (statements.count !== 1) {
     throw new QueryRefused("not_a_query", `a query is one statement; these are ${statements.count}`)
@@ -105,6 +115,20 @@ const parameter = (duckdb: DuckDbModule, param: unknown, index: number): DuckDBV
       throw new QueryRefused("unsupported_value", `parameter ${index + 1} is neither text, number, boolean nor date`)
   }
 }
+
+const bind = (
+  statement: DuckDBPreparedStatement,
+  index: number,
+  value: DuckDBValue,
+  type: DuckDBType | undefined
+): void => {
+  if (index >= statement.parameterCount) {
+    throw new QueryRefused("unused_parameter", `the statement has ${statement.parameterCount} parameters`)
+  }
+  statement.bindValue(index + 1, value, type)
+}
+
+const isInt64 = (value: bigint): boolean => BigInt.asIntN(64, value) === value
 
 const mapValues = (row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]))

@@ -209,7 +209,9 @@ const classified = (
   if (cause instanceof QueryRefused)
     return toStoreError({ class: "permanent", code: cause.code, message: cause.message }, cause)
   const { key: _path, ...found } = classifyUnknown(cause)
-  const file = files.find(({ path }) => found.message.includes(path))
+  // Some errors of the format name no file: they are told apart only when there is one.
+  const onlyFile = found.class === "corrupt" && files.length === 1 ? files[0] : undefined
+  const file = files.find(({ path }) => found.message.includes(path)) ?? onlyFile
   // The staged copy is ours: whatever became of it, the store's object was there a moment ago.
   const failure: Failure =
     found.class === "asset_missing" ? { ...found, class: "transient", code: "local_disk" } : found

@@ -36,7 +36,7 @@ export const rows: ReadonlyArray<DuckDbRow> = [
   },
   {
     situation: "a Parquet file with a broken header or footer",
-    pattern: /^Invalid Error: (?:Out of buffer|Variable-length int|TProtocolException)/,
+    pattern: /^Invalid Error: (?:Out of buffer|Variable-length int|TProtocolException|don't know what type)/,
     class: "corrupt",
     code: "broken_parquet"
   },
