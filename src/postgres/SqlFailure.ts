@@ -1,26 +1,25 @@
 import { Predicate } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 
-/** The server's own code of an error; null when the server did not answer, or answered nothing that carries one. */
-export const sqlStateOf = (error: SqlError): string | null => {
-  const cause = causeOf(error)
-  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" && sqlState.test(cause.code)
-    ? cause.code
-    : null
+interface ServerError {
+  readonly code: string
+  readonly severityUnlocalized: string
 }
 
-const sqlState = /^[0-9A-Z]{5}$/
+/** What the server answered; null when it did not answer. System errors have codes too (EPIPE looks like SQLSTATE). */
+const serverErrorOf = (error: SqlError): ServerError | null => {
+  const cause = error.reason.cause
+  return Predicate.hasProperty(cause, "severityUnlocalized") ? (cause as ServerError) : null
+}
+
+/** The server's own code of an error; null when the server did not answer. */
+export const sqlStateOf = (error: SqlError): string | null => serverErrorOf(error)?.code ?? null
 
 /**
  * The server answered and ended the statement with an error, so nothing of it was written. Not so when it ended the
  * whole session (severity FATAL or PANIC), or when no answer came.
  */
-export const isRolledBack = (error: SqlError): boolean => {
-  const cause = causeOf(error)
-  return sqlStateOf(error) !== null && Predicate.hasProperty(cause, "severityUnlocalized")
-    ? cause.severityUnlocalized === "ERROR"
-    : false
-}
+export const isRolledBack = (error: SqlError): boolean => serverErrorOf(error)?.severityUnlocalized === "ERROR"
 
 /** The data of the statement is at fault (SQLSTATE 22, 23, 54): sending it again cannot help. */
 export const isDataFault = (error: SqlError): boolean => /^(22|23|54)/.test(sqlStateOf(error) ?? "")
@@ -37,8 +36,6 @@ export const isUnavailable = (error: SqlError): boolean => {
 
 /** The innermost message: what the server or the socket said. */
 export const messageOf = (error: SqlError): string => {
-  const cause = causeOf(error)
+  const { cause } = error.reason
   return cause instanceof Error && cause.message !== "" ? cause.message : error.message
 }
-
-const causeOf = (error: SqlError): unknown => error.reason.cause
