@@ -1,5 +1,6 @@
 import { Clock, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import type { Fragment } from "effect/sql/Statement"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import { available } from "./Available.ts"
 import * as Columns from "./Columns.ts"
@@ -65,6 +66,25 @@ export const list = Effect.fn("NotificationsQuery.list")(function* (
     filter.unread === true ? sql`r.read_at IS NULL` : null,
     mark === null ? null : sql`(n.at, n.id) < (to_timestamp(${mark.at}::float8 / 1000), ${mark.id})`
   ].filter((condition) => condition !== null)
+  const { rows, summaries } = yield* select(sql, conditions, limit + 1)
+  return pageOf(rows, limit, (row) => shown(row, summaries.get(row.id)))
+})
+
+/** One notification; null: there is none with this id. */
+export const read = Effect.fn("NotificationsQuery.read")(function* (
+  id: string
+): Effect.fn.Return<Notification | null, LogUnavailable, SqlClient.SqlClient> {
+  const sql = yield* SqlClient.SqlClient
+  const { rows, summaries } = yield* select(sql, [sql`n.id = ${id}`], 1)
+  const [row] = rows
+  return row === undefined ? null : shown(row, summaries.get(row.id))
+})
+
+const select = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  conditions: ReadonlyArray<Fragment>,
+  limit: number
+) {
   const rows = yield* available(sql<Row>`
     SELECT n.id, n.kind, n.message, n.run_id AS "runId", n.recovery_id AS "recoveryId", n.step_id AS "stepId",
       coalesce(n.workflow, active.workflow, ended.workflow) AS workflow, n.at AS time,
@@ -74,14 +94,14 @@ export const list = Effect.fn("NotificationsQuery.list")(function* (
     -- The run knows its workflow; its event does not say it.
     LEFT JOIN run_list_v1_active active ON active.id = n.run_id
     LEFT JOIN run_list_v1_ended ended ON ended.id = n.run_id
-    WHERE ${sql.and(conditions)} ORDER BY n.at DESC, n.id DESC LIMIT ${limit + 1}`)
+    WHERE ${sql.and(conditions)} ORDER BY n.at DESC, n.id DESC LIMIT ${limit}`)
   const summaries = yield* available(
     readSummaries(
       sql,
       rows.filter(({ kind }) => kind === "runs_interrupted").map(({ data }) => (data as InterruptedSummary).processId)
     )
   )
-  return pageOf(rows, limit, (row) => shown(row, summaries.get(row.id)))
+  return { rows, summaries }
 })
 
 /** Marks it as read; the first reader's time stays. */

@@ -1,0 +1,83 @@
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import type { Position } from "../eventstore/EventStore.ts"
+import { available } from "../projections/Available.ts"
+import * as MetricsCounters from "../projections/MetricsCounters.ts"
+import type { Page } from "../projections/Page.ts"
+import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
+import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
+import * as QueueHealth from "../projections/QueueHealth.ts"
+import * as RecoveryListQuery from "../projections/RecoveryListQuery.ts"
+import * as RunListQuery from "../projections/RunListQuery.ts"
+import { type MetricRow, Reads } from "./Reads.ts"
+
+const suffixes = ["_bucket", "_sum", "_count"] as const
+
+/** A sample's row: a histogram's samples carry a suffix on the metric's name. */
+const metricRow = (name: string, sample: MetricsCounters.Sample): MetricRow => {
+  const { labels, value } = sample
+  const suffix = suffixes.find((candidate) => sample.name === name + candidate)
+  return suffix === undefined ? { name, labels, value } : { name, suffix, labels, value }
+}
+
+/** Interfaces of the read models as the API's open records. */
+const opened = <A extends object>({ data, nextCursor }: Page<A>) => ({
+  data: data.map((item) => ({ ...item })),
+  nextCursor
+})
+
+/** The lists and counts of the API, from the read models. */
+export const layer = Layer.effect(
+  Reads,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const runner = yield* ProjectionRunner
+
+    const withSql = <A, E>(query: Effect.Effect<A, E, SqlClient.SqlClient | ProjectionRunner>): Effect.Effect<A, E> =>
+      query.pipe(Effect.provideService(SqlClient.SqlClient, sql), Effect.provideService(ProjectionRunner, runner))
+    const after = <A, E>(
+      minPosition: Position | undefined,
+      query: Effect.Effect<A, E, SqlClient.SqlClient | ProjectionRunner>
+    ) =>
+      minPosition === undefined
+        ? withSql(query)
+        : Effect.andThen(
+            // Without a name no projection can be unknown.
+            Effect.catchTag(runner.waitFor(minPosition), "UnknownProjection", Effect.die),
+            withSql(query)
+          )
+
+    return Reads.of({
+      listRuns: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, RunListQuery.list(filter, request)), opened),
+      listRecoveries: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), opened),
+      listNotifications: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, NotificationsQuery.list(filter, request)), opened),
+      markRead: (id) =>
+        withSql(
+          Effect.gen(function* () {
+            yield* NotificationsQuery.markRead(id)
+            const found = yield* NotificationsQuery.read(id)
+            return found === null ? null : { ...found }
+          })
+        ).pipe(Effect.catchTag("UnknownNotification", () => Effect.succeed(null))),
+      queueHealth: (minPosition) =>
+        Effect.map(after(minPosition, QueueHealth.read), (health) => ({
+          ...health,
+          queues: health.queues.map((queue) => ({ ...queue }))
+        })),
+      metrics: Effect.map(withSql(MetricsCounters.read), (metrics) =>
+        metrics.flatMap(({ name, samples }) => samples.map((sample) => metricRow(name, sample)))
+      ),
+      projections: runner.status,
+      horizonHolder: Effect.map(
+        available(sql<{ pid: number; ageMs: number; database: string | null }>`
+          SELECT pid, (extract(epoch FROM now() - xact_start) * 1000)::float8 AS "ageMs", datname AS database
+          FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+          ORDER BY xact_start LIMIT 1`),
+        ([holder]) => holder ?? null
+      )
+    })
+  })
+)
