@@ -1,0 +1,115 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Redacted, Result } from "effect"
+import { resolve } from "node:path"
+import * as Settings from "../../src/cli/Settings.ts"
+import type { Given } from "../../src/cli/SettingText.ts"
+
+type Texts = Given["flags"]
+
+const all = (env: Texts, flags: Texts = {}): Settings.Settings => Result.getOrThrow(Settings.all({ flags, env }))
+
+const fault = (env: Texts, flags: Texts = {}): string => {
+  const result = Settings.all({ flags, env })
+  assert(Result.isFailure(result), "expected a fault")
+  assert.notInclude(result.failure.message, "\n")
+  return result.failure.message
+}
+
+describe("the settings of a server", () => {
+  it("have the defaults of the manual", () => {
+    assert.deepStrictEqual(all({}), {
+      dataDir: resolve(".kintsugi"),
+      databaseUrl: null,
+      app: null,
+      host: "127.0.0.1",
+      port: 4000,
+      adminToken: null,
+      recovery: true,
+      concurrency: 16,
+      drainMs: 10_000,
+      crashLimit: 10,
+      storeSettleMs: 2_000,
+      materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
+      notices: []
+    })
+  })
+
+  it("come from flags before the environment", () => {
+    const { app, host, port } = all(
+      { KINTSUGI_PORT: "1", KINTSUGI_HOST: "::1", KINTSUGI_APP: "env.ts" },
+      { port: "0", app: "flag.ts" }
+    )
+    assert.deepStrictEqual({ app, host, port }, { app: resolve("flag.ts"), host: "::1", port: 0 })
+  })
+
+  it("take an empty variable for one that is not set", () => {
+    assert.strictEqual(all({ KINTSUGI_PORT: "", REDIS_URL: " ", KINTSUGI_RECOVERY: "" }).port, 4000)
+  })
+
+  it("name the flag or the variable that is wrong, and what would be right", () => {
+    assert.strictEqual(fault({}, { port: "65536" }), `--port: must be a whole number from 0 to 65535, not "65536"`)
+    assert.strictEqual(
+      fault({ KINTSUGI_PORT: "4e3" }),
+      `KINTSUGI_PORT: must be a whole number from 0 to 65535, not "4e3"`
+    )
+    assert.match(fault({}, { port: "" }), /^--port: must be/)
+    assert.match(fault({ KINTSUGI_RECOVERY: "yes" }), /^KINTSUGI_RECOVERY: must be on or off, not "yes"$/)
+    assert.match(fault({ KINTSUGI_CONCURRENCY: "0" }), /^KINTSUGI_CONCURRENCY: must be a whole number from 1 to/)
+    assert.match(fault({ KINTSUGI_DRAIN_MS: "10s" }), /^KINTSUGI_DRAIN_MS: must be a whole number of milliseconds/)
+    assert.match(fault({ KINTSUGI_CRASH_LIMIT: "-1" }), /^KINTSUGI_CRASH_LIMIT: /)
+    assert.match(fault({ KINTSUGI_STORE_SETTLE_MS: "1.5" }), /^KINTSUGI_STORE_SETTLE_MS: /)
+    assert.match(fault({ ASSET_MATERIALIZER_MAX_BACKOFF_MS: "x" }), /^ASSET_MATERIALIZER_MAX_BACKOFF_MS: /)
+    assert.match(fault({}, { host: "a b" }), /^--host: must be a host name/)
+    assert.match(fault({}, { "data-dir": "" }), /^--data-dir: must be a path/)
+  })
+
+  it("take a database of PostgreSQL only, and never repeat a password", () => {
+    const url = "postgres://me:secret@db:5432/app"
+    assert.strictEqual(Redacted.value(all({ DATABASE_URL: url }).databaseUrl!), url)
+    for (const wrong of ["mysql://me:secret@db/app", "db:secret", "postgres://"]) {
+      const message = fault({ DATABASE_URL: wrong })
+      assert.match(message, /^DATABASE_URL: must be a URL such as postgres:/)
+      assert.notInclude(message, "secret@db/app")
+    }
+  })
+
+  it("take a token of at least 16 visible characters, and never repeat it", () => {
+    assert.strictEqual(
+      Redacted.value(all({ KINTSUGI_ADMIN_TOKEN: "0123456789abcdef" }).adminToken!),
+      "0123456789abcdef"
+    )
+    for (const wrong of ["short", "0123456789 abcdef", "0123456789abcdéf"]) {
+      const message = fault({ KINTSUGI_ADMIN_TOKEN: wrong })
+      assert.match(message, /^KINTSUGI_ADMIN_TOKEN: must be at least 16 visible ASCII characters/)
+      assert.notInclude(message, wrong)
+    }
+  })
+
+  it("refuse what comes later in words, instead of ignoring it", () => {
+    assert.match(fault({ REDIS_URL: "redis://x" }), /^REDIS_URL: this release has the in-process bus only/)
+    assert.match(fault({}, { cluster: "a:1" }), /^--cluster: this release serves with one process/)
+    assert.strictEqual(all({ REDIS_URL: "inline" }).port, 4000)
+  })
+
+  it("say that telemetry is not exported yet, when somebody asks for it", () => {
+    assert.deepStrictEqual(all({ OTEL_SERVICE_NAME: "x" }).notices, [])
+    assert.match(
+      all({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://x" }).notices[0] ?? "",
+      /^OTEL_EXPORTER_OTLP_ENDPOINT is set/
+    )
+  })
+})
+
+describe("the settings of a client", () => {
+  it("have the default address, and lose a trailing slash", () => {
+    assert.strictEqual(Result.getOrThrow(Settings.client({ flags: {}, env: {} })).url, "http://127.0.0.1:4000")
+    const { url } = Result.getOrThrow(Settings.client({ flags: { url: "https://k.example/x/" }, env: {} }))
+    assert.strictEqual(url, "https://k.example/x")
+  })
+
+  it("name an address that is none", () => {
+    const result = Settings.client({ flags: {}, env: { KINTSUGI_URL: "localhost:4000" } })
+    assert(Result.isFailure(result))
+    assert.match(result.failure.message, /^KINTSUGI_URL: must be a URL such as http/)
+  })
+})

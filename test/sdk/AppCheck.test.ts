@@ -1,0 +1,117 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { type App, defineApp, defineJob, defineWorkflow } from "../../src/index.ts"
+import { isDefinedApp } from "../../src/sdk/App.ts"
+import { type CheckedApp, cacheBytesDefault, checkApp } from "../../src/sdk/AppCheck.ts"
+
+const load = defineJob({ slug: "load", run: () => ({ result: { rows: 3 } }) })
+const orders = defineWorkflow({ slug: "orders", steps: [{ id: "load", jobSlug: "load" }] })
+
+const checked = (app: App): CheckedApp => Result.getOrThrow(checkApp(defineApp(app)))
+
+/** An app module is JavaScript in the end: what it exports may have any shape. */
+const faults = (app: unknown): ReadonlyArray<string> => {
+  const result = checkApp(defineApp(app as App))
+  assert(Result.isFailure(result), "expected faults")
+  return result.failure.problems.map(({ path }) => path)
+}
+
+describe("checking an app", () => {
+  it("keeps jobs by slug and fills every default of the workflows", () => {
+    const app = checked({ stores: { inbox: { type: "folder", path: "in" } }, jobs: [load], workflows: [orders] })
+
+    assert.deepStrictEqual([...app.jobs.keys()], ["load"])
+    assert.strictEqual(app.workflows[0]?.steps[0]?.retryPolicy.maxAttempts, 4)
+    assert.deepStrictEqual(app.timestore, { store: "inbox", cacheBytes: cacheBytesDefault })
+  })
+
+  it("accepts an empty app", () => {
+    assert.strictEqual(checked({}).jobs.size, 0)
+  })
+
+  it("accepts jobs that answer a value, a promise or an Effect", () => {
+    const app = checked({
+      jobs: [
+        defineJob({ slug: "value", run: () => ({}) }),
+        defineJob<{ day: string }>({
+          slug: "promise",
+          run: async ({ parameters }) => ({ result: { at: parameters.day } })
+        }),
+        defineJob({ slug: "effect", run: () => Effect.succeed({ status: "succeeded" }) }),
+        defineJob({ slug: "nothing", run: () => {} })
+      ]
+    })
+    assert.strictEqual(app.jobs.size, 4)
+  })
+
+  it("writes the timestore to the store of that name, else to the only one, else nowhere", () => {
+    const folder = { type: "folder", path: "x" } as const
+    assert.strictEqual(checked({ stores: { a: folder, timestore: folder } }).timestore.store, "timestore")
+    assert.strictEqual(checked({ stores: { a: folder } }).timestore.store, "a")
+    assert.strictEqual(checked({ stores: { a: folder, b: folder } }).timestore.store, undefined)
+    assert.strictEqual(checked({ stores: { a: folder, b: folder }, timestore: { store: "b" } }).timestore.store, "b")
+  })
+
+  it("names every unknown field and every wrong value at once", () => {
+    assert.sameMembers(
+      [
+        ...faults({
+          stores: { a: { type: "folder", pat: "x" }, "b/": { type: "folder", path: "x" }, c: { type: "ftp" } },
+          jobs: [{ slug: "Load", run: 3, retries: 1 }],
+          workflows: [{ slug: "orders", steps: [], owner: "me" }, 3],
+          timestore: { store: "a", cacheBytes: 3 },
+          plugins: []
+        })
+      ],
+      [
+        "stores.a.pat",
+        "stores.a.path",
+        'stores["b/"]',
+        "stores.c",
+        "jobs[0].slug",
+        "jobs[0].run",
+        "jobs[0].retries",
+        "workflows[0].steps",
+        "workflows[0].owner",
+        "workflows[1]",
+        "timestore.cacheBytes",
+        "plugins"
+      ]
+    )
+  })
+
+  it("names duplicate slugs, unknown jobs, cycles and a timestore in a store that is not defined", () => {
+    const cyclic = [
+      { id: "a", jobSlug: "load", dependsOn: ["b"] },
+      { id: "b", jobSlug: "load", dependsOn: ["a"] }
+    ]
+    const found = faults({
+      jobs: [load, load],
+      workflows: [
+        orders,
+        orders,
+        { slug: "other", steps: [{ id: "x", jobSlug: "gone" }] },
+        { slug: "round", steps: cyclic }
+      ],
+      timestore: { store: "nowhere" }
+    })
+    assert.includeMembers(
+      [...found],
+      ["jobs[1].slug", "workflows[1].slug", "workflows[2].steps[0].jobSlug", "timestore.store"]
+    )
+    assert(found.some((path) => path.startsWith("workflows[3].steps")))
+  })
+
+  it("refuses a schedule with a line that says when it comes (F87)", () => {
+    const result = checkApp(defineApp({ jobs: [load], workflows: [{ ...orders, schedule: { cron: "0 * * * *" } }] }))
+    assert(Result.isFailure(result))
+    assert.match(result.failure.message, /workflows\[0\]\.schedule: "schedule" is not supported yet/)
+  })
+
+  it("knows what came through defineApp, whichever copy of the module made it", () => {
+    assert.isTrue(isDefinedApp(defineApp({})))
+    assert.isTrue(isDefinedApp({ [Symbol.for("kintsugi/App")]: true }))
+    assert.isFalse(isDefinedApp({ jobs: [] }))
+    assert.isFalse(isDefinedApp(null))
+  })
+})
