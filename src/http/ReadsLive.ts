@@ -3,7 +3,6 @@ import { SqlClient } from "effect/sql"
 import type { Position } from "../eventstore/EventStore.ts"
 import { available } from "../projections/Available.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
-import type { Page } from "../projections/Page.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 import * as QueueHealth from "../projections/QueueHealth.ts"
@@ -19,12 +18,6 @@ const metricRow = (name: string, sample: MetricsCounters.Sample): MetricRow => {
   const suffix = suffixes.find((candidate) => sample.name === name + candidate)
   return suffix === undefined ? { name, labels, value } : { name, suffix, labels, value }
 }
-
-/** Interfaces of the read models as the API's open records. */
-const opened = <A extends object>({ data, nextCursor }: Page<A>) => ({
-  data: data.map((item) => ({ ...item })),
-  nextCursor
-})
 
 /** The lists and counts of the API, from the read models. */
 export const layer = Layer.effect(
@@ -49,11 +42,20 @@ export const layer = Layer.effect(
 
     return Reads.of({
       listRuns: (filter, { minPosition, ...request }) =>
-        Effect.map(after(minPosition, RunListQuery.list(filter, request)), opened),
+        Effect.map(after(minPosition, RunListQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
       listRecoveries: (filter, { minPosition, ...request }) =>
-        Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), opened),
+        Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
       listNotifications: (filter, { minPosition, ...request }) =>
-        Effect.map(after(minPosition, NotificationsQuery.list(filter, request)), opened),
+        Effect.map(after(minPosition, NotificationsQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
       markRead: (id) =>
         withSql(
           Effect.gen(function* () {
