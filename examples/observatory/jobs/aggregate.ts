@@ -1,0 +1,34 @@
+import { defineJob, PermanentFailure } from "kintsugi"
+import { assetIds, dataset } from "../assets.ts"
+import { instruments, parseMinute, seriesKey } from "../instruments.ts"
+
+/** `windowMinutes`: how many of the newest minutes the dashboard shows. */
+interface Window {
+  readonly windowMinutes: number
+}
+
+const statistics = `
+  SELECT instrument_id, site, count(*) AS samples, count(DISTINCT substr(timestamp, 1, 16)) AS minutes,
+    round(avg(temperature_c), 3) AS temperature_c_mean, round(avg(relative_humidity_pct), 3) AS humidity_pct_mean,
+    round(avg(pm2_5_ug_m3), 3) AS pm2_5_mean, max(pm2_5_ug_m3) AS pm2_5_max, min(battery_voltage) AS battery_min
+  FROM ${dataset} GROUP BY instrument_id, site ORDER BY instrument_id`
+
+/** Sums up the newest minutes of every instrument for the dashboard. */
+export const aggregate = defineJob<Window>({
+  slug: "observatory-aggregate",
+  description: "Aggregates the window's partitions with DuckDB",
+  run: async (ctx) => {
+    const recorded = ctx.inputs[assetIds.timestore]
+    if (recorded === undefined) throw new PermanentFailure("no minute has been ingested yet: there is nothing to show")
+    const minutes = recorded.all
+      .slice(-ctx.parameters.windowMinutes)
+      .map(({ partitionKey }) => parseMinute(partitionKey))
+    const rows = await ctx.timestore.query(dataset, statistics, [], {
+      partitions: minutes.flatMap((minute) => instruments.map(({ id }) => seriesKey(id, minute)))
+    })
+    const snapshot = { from: minutes[0]?.key ?? null, to: minutes.at(-1)?.key ?? null, instruments: rows }
+    const location = await ctx.files.writeText("reports", "dashboard/snapshot.json", `${JSON.stringify(snapshot)}\n`)
+    const payload = { from: snapshot.from, to: snapshot.to, minutes: minutes.length }
+    return { result: { ...payload, assets: [{ assetId: assetIds.dashboard, payload, locations: [location] }] } }
+  }
+})
