@@ -32,7 +32,6 @@ import {
 
 const decided = (command: Unstamped, time: number, ...history: ReadonlyArray<Event>) =>
   Result.getOrThrow(decider.decide(at(time)(command), fold(...history)))
-const _tags = (events: ReadonlyArray<Event>) => events.map(({ _tag }) => _tag)
 const one = stepOf("run-1")
 const two = stepOf("run-2")
 

@@ -28,7 +28,6 @@ import {
 const decided = (command: Unstamped, time: number, ...history: ReadonlyArray<Event>) =>
   Result.getOrThrow(decider.decide(at(time)(command), fold(...history)))
 const tags = (events: ReadonlyArray<Event>) => events.map(({ _tag }) => _tag)
-const _one = stepOf("run-1")
 const two = stepOf("run-2")
 
 describe("Recovery: attempts", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { decider, storeAttentionMs } from "../../src/domain/run/RunDecide.ts"
-import type { Unstamped, Verdict } from "../../src/domain/run/RunCommands.ts"
+import type { Unstamped } from "../../src/domain/run/RunCommands.ts"
 import type { Event } from "../../src/domain/run/RunEvents.ts"
 import { step } from "../../src/domain/run/RunState.ts"
 import {
@@ -38,12 +38,6 @@ import {
 /** A run of one step that misses its input in the first attempt; the loss is being reported. */
 const lost = (definition = tried(1)) => [requested(definition), started("load"), failed("load", missing, false)]
 const waiting = (definition = tried(1)) => [...lost(definition), suspended("load", healing())]
-const _verdict = (answer: Verdict, attempt = 1): Unstamped => ({
-  _tag: "Locate",
-  stepId: "load",
-  attempt,
-  verdict: answer
-})
 const heal = (times: number, definition = tried(1)) => {
   const history: Array<Event> = [requested(definition)]
   for (let round = 1; round <= times; round++) {

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import type { Unstamped } from "../../src/domain/run/RunCommands.ts"
 import { decider } from "../../src/domain/run/RunDecide.ts"
 import type { Event } from "../../src/domain/run/RunEvents.ts"
 import { step } from "../../src/domain/run/RunState.ts"
@@ -28,16 +27,6 @@ import {
   tried,
   workflow
 } from "./RunScenario.ts"
-
-const _start: Unstamped = {
-  _tag: "Start",
-  runId: "run-1",
-  workflow: "orders",
-  version: 1,
-  definition: chain,
-  parameters: {},
-  trigger: { type: "manual" }
-}
 
 describe("Run: retries", () => {
   it("a transient failure is tried again after the policy's delay, with number, delay and reason (F41, F42)", () => {
