@@ -1,9 +1,10 @@
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { readdir } from "node:fs/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { join } from "node:path"
+import * as SqlFailure from "./SqlFailure.ts"
 
 /** The database was written by a newer Kintsugi. */
 export class SchemaNewer extends Schema.TaggedError<SchemaNewer>()("SchemaNewer", {
@@ -116,7 +117,11 @@ const apply = Effect.fnUntraced(function* ({
   path
 }: Migration): Effect.fn.Return<void, MigrationFailed, SqlClient.SqlClient> {
   const failed = (cause: unknown) =>
-    new MigrationFailed({ migration: label, message: `${label}: ${String(cause)}`, cause })
+    new MigrationFailed({
+      migration: label,
+      message: `${label}: ${isSqlError(cause) ? SqlFailure.messageOf(cause) : String(cause)}`,
+      cause
+    })
   const module = yield* Effect.tryPromise({ try: () => import(pathToFileURL(path).href), catch: failed })
   const migration: unknown = module.default
   if (!Effect.isEffect(migration)) return yield* failed("its default export is not an Effect")

@@ -1,0 +1,125 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import * as Checkpoint from "../../src/eventstore/Checkpoint.ts"
+import { EventStore, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
+import * as LogPosition from "../../src/eventstore/LogPosition.ts"
+import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
+import * as Subscription from "../../src/eventstore/Subscription.ts"
+import * as SubscriptionStatus from "../../src/eventstore/SubscriptionStatus.ts"
+import { appendOf } from "../support/appends.ts"
+import { database, TestServer } from "../support/postgres.ts"
+
+const fresh = Layer.provideMerge(PgEventStore.layer, database)
+
+/** Writes each event into a table, once: the unique key would refuse it a second time. */
+const seenTable = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE seen (nth int GENERATED ALWAYS AS IDENTITY, stream text, version int, UNIQUE (stream, version))`
+  const handle = (events: ReadonlyArray<RecordedEvent>) =>
+    Effect.forEach(
+      events,
+      ({ streamName, streamVersion }) =>
+        sql`INSERT INTO seen (stream, version) VALUES (${streamName}, ${streamVersion})`,
+      { discard: true }
+    )
+  const rows = sql<{ readonly stream: string }>`SELECT stream FROM seen ORDER BY nth`
+  return { handle, seen: Effect.map(rows, (found) => found.map(({ stream }) => stream)) }
+})
+
+const until = <E, R>(seen: Effect.Effect<ReadonlyArray<string>, E, R>, count: number) =>
+  Effect.repeat(Effect.delay(seen, "5 millis"), { until: (found) => found.length >= count })
+
+const append = (...names: ReadonlyArray<string>) =>
+  Effect.flatMap(Effect.service(EventStore), (store) =>
+    Effect.forEach(names, (streamName) => store.append(appendOf({ streamName })), { concurrency: "unbounded" })
+  )
+
+layer(TestServer.layer, { excludeTestServices: true })("a subscription", (it) => {
+  const check = (name: string, test: Effect.Effect<void, unknown, EventStore | SqlClient.SqlClient>) =>
+    it.effect(name, () => Effect.scoped(Effect.provide(test, fresh)))
+
+  check(
+    "handles every event once, in order, with two of it running, and goes on where it stood",
+    Effect.gen(function* () {
+      const { handle, seen } = yield* seenTable
+      const subscription = { name: "seen_v1", handle }
+      const names = Array.from({ length: 60 }, (_, nth) => `run-${nth}`)
+      yield* append(...names.slice(0, 20))
+      const readers = yield* Effect.all([
+        Effect.forkChild(Subscription.run(subscription)),
+        Effect.forkChild(Subscription.run(subscription))
+      ])
+      yield* append(...names.slice(20, 40))
+      assert.strictEqual((yield* until(seen, 40)).length, 40)
+      for (const reader of readers) yield* Fiber.interrupt(reader)
+      yield* append(...names.slice(40))
+      yield* Effect.forkChild(Subscription.run(subscription))
+      const all = yield* until(seen, 60)
+      const store = yield* EventStore
+      const log = yield* store.readAll({ after: null, limit: 100 })
+      assert.deepStrictEqual(
+        all,
+        log.events.map(({ streamName }) => streamName)
+      )
+      const [status] = yield* SubscriptionStatus.all
+      assert.deepInclude(status, { name: "seen_v1", position: yield* store.head, lagEvents: 0, error: null })
+    })
+  )
+
+  check(
+    "whose handler fails on an event stops before it, says why in its row, skips nothing, and goes on when mended",
+    Effect.gen(function* () {
+      const { handle, seen } = yield* seenTable
+      let isBroken = true
+      const subscription = {
+        name: "seen_v1",
+        handle: Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
+          yield* handle(events)
+          if (isBroken && events.some(({ streamName }) => streamName === "run-13")) {
+            return yield* Effect.die(new Error("cannot bear thirteen"))
+          }
+        })
+      }
+      for (let nth = 0; nth < 20; nth++) yield* append(`run-${nth}`)
+      const stopped = yield* Effect.flip(Subscription.run(subscription))
+      assert.match(stopped.message, /cannot bear thirteen/)
+      assert.strictEqual((yield* seen).length, 13)
+      const [status] = yield* SubscriptionStatus.all
+      assert.match(status!.error!, /^Happened of run-13 at [0-9a-f-]+: cannot bear thirteen$/)
+      assert.strictEqual(status!.lagEvents, 7)
+      isBroken = false
+      yield* Effect.forkChild(Subscription.run(subscription))
+      assert.strictEqual((yield* until(seen, 20)).length, 20)
+      assert.isNull((yield* SubscriptionStatus.all)[0]!.error)
+    })
+  )
+
+  check(
+    "that begins now handles only what comes after, and only its category",
+    Effect.gen(function* () {
+      const { handle, seen } = yield* seenTable
+      const sql = yield* SqlClient.SqlClient
+      yield* append("run-old")
+      yield* Effect.forkChild(Subscription.run({ name: "seen_v1", begin: "now", category: "run", handle }))
+      yield* sql`SELECT name FROM subscriptions`.pipe(Effect.repeat({ until: (rows) => rows.length > 0 }))
+      yield* append("asset-new")
+      yield* append("run-new")
+      assert.deepStrictEqual(yield* until(seen, 1), ["run-new"])
+    })
+  )
+
+  check(
+    "moves its checkpoint by compare-and-set, with four outcomes",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [one, two, three] = [1n, 2n, 3n].map((nth) => LogPosition.of(1, "1", nth)) as [never, never, never]
+      assert.isNull(yield* Checkpoint.open(sql, "c_v1", null))
+      assert.strictEqual(yield* Checkpoint.move(sql, "c_v1", null, two), "stored")
+      assert.strictEqual(yield* Checkpoint.move(sql, "c_v1", one, two), "already")
+      assert.strictEqual(yield* Checkpoint.move(sql, "c_v1", null, one), "ahead")
+      assert.strictEqual(yield* Checkpoint.move(sql, "c_v1", one, three), "mismatch")
+      assert.strictEqual(yield* Checkpoint.open(sql, "c_v1", null), two)
+    })
+  )
+})
