@@ -1,6 +1,5 @@
-import { Effect, Layer, Logger } from "effect"
+import { Console, Effect, Layer, Logger, Option, References } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
-import { Option } from "effect"
 import * as Flags from "./Flags.ts"
 import { presenter } from "./Presenter.ts"
 import * as Settings from "./Settings.ts"
@@ -14,13 +13,54 @@ const serve = Command.make(
   Effect.fnUntraced(function* ({ json, ...flags }) {
     const settings = yield* Effect.fromResult(Settings.all(Flags.given(flags)))
     const Serve = yield* Effect.promise(() => import("./Serve.ts"))
-    return yield* Serve.run(settings)
+    return yield* Serve.run(settings, json)
   })
 ).pipe(
   Command.withDescription(
     "Serve the API and run the workflows of an app. Ends on SIGTERM: running attempts get KINTSUGI_DRAIN_MS to finish."
   ),
   Command.withShortDescription("Run the server")
+)
+
+const demo = Command.make(
+  "demo",
+  {
+    keep: Flag.Boolean("keep").pipe(
+      Flag.withDescription("Leave the server up at the end, until Ctrl-C"),
+      Flag.withDefault(false)
+    ),
+    port: Flags.demo.port,
+    "data-dir": Flags.demo["data-dir"],
+    json: Flags.json
+  },
+  Effect.fnUntraced(function* ({ json, keep, ...flags }) {
+    // The demo is the embedded default, whatever database this shell is set up for.
+    const { DATABASE_URL: _, ...env } = process.env
+    const { dataDir, port } = yield* Effect.fromResult(Settings.all({ ...Flags.given(flags), env }))
+    const [Demo, Serve] = yield* Effect.promise(() => Promise.all([import("./Demo.ts"), import("./Serve.ts")]))
+    const options = {
+      keep,
+      ...(Option.isSome(flags.port) ? { port } : {}),
+      ...(Option.isSome(flags["data-dir"]) ? { dataDir } : {})
+    }
+    const play = Demo.run(options, (place) => {
+      const given = { app: place.app, port: String(place.port), "data-dir": place.dataDir }
+      return Effect.flatMap(Effect.fromResult(Settings.all({ flags: given, env })), (settings) =>
+        Serve.start(settings, { showToken: false })
+      )
+      // What the server has to say about its stores is what the demo shows anyway.
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "Error"))
+    if (!json) return yield* play
+    // What happens is told on stderr then, so that stdout is the result alone.
+    const aside = { ...globalThis.console, log: globalThis.console.error }
+    yield* play.pipe(Effect.provideService(Console.Console, aside))
+    yield* Console.log(JSON.stringify({ ok: true }))
+  })
+).pipe(
+  Command.withDescription(
+    "Run the observatory example on a server of its own, take its files away in the middle, and watch them come back."
+  ),
+  Command.withShortDescription("See lost files come back")
 )
 
 const migrate = Command.make(
@@ -83,7 +123,7 @@ const verify = Command.make(
 
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, migrate, replay, verify])
+  Command.withSubcommands([serve, demo, migrate, replay, verify])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */

@@ -19,6 +19,8 @@ export interface Stage {
 
 export interface Act {
   readonly title: string
+  /** For the summary. */
+  readonly short: string
   readonly about: string
   readonly play: (stage: Stage) => Effect.Effect<void, DemoFailed>
   /** What the log must show afterwards. */
@@ -101,18 +103,19 @@ const destroy = Effect.fnUntraced(function* (
   for (const { key, store } of files) {
     yield* onDisk(`deleting ${store}/${key}`, () => rm(join(stage.storeFolder(store), key)))
   }
-  const [first] = files
-  const more = files.length === 1 ? "" : ` and ${files.length - 1} more`
-  yield* stage.hand(`deleted ${first?.store}/${first?.key}${more}`)
+  const [file, ...more] = files
+  const lost = more.length === 0 ? `${file?.store}/${file?.key}` : `all ${files.length} files of ${made.assetId}`
+  yield* stage.hand(`deleted ${lost}${more.length === 0 ? "" : `, minute ${minute(made.minute)}`}`)
 })
 
 // -------------------------------------------------------------------- acts
 
 const allSucceeded = ({ runs, succeeded }: DemoTally): Expectation =>
-  expectNumber(`runs that ended well, of ${runs}`, succeeded, runs)
+  expectNumber("runs that ended well", succeeded, runs)
 
 const healthy: Act = {
   title: "A quiet day",
+  short: "a quiet day",
   about: "Two minutes of instrument data: generated, ingested, published, summed up.",
   play: Effect.fnUntraced(function* (stage) {
     yield* runAll(stage, of(generator, 0, 1))
@@ -125,6 +128,7 @@ const healthy: Act = {
 
 const inboxFile: Act = {
   title: "An inbox CSV vanishes in the middle of an ingest",
+  short: "inbox CSV gone mid-run",
   about: "normalize-inbox has read the first of three files when the second is deleted.",
   play: Effect.fnUntraced(function* (stage) {
     yield* runAll(stage, of(generator, 2))
@@ -144,6 +148,7 @@ const inboxFile: Act = {
 
 const partition: Act = {
   title: "A timestore partition is deleted",
+  short: "timestore partition gone",
   about: "The dashboard needs every partition: it waits while the loader makes the lost one again.",
   play: Effect.fnUntraced(function* (stage) {
     yield* destroy(stage, { by: ingest, minute: 1, assetId: "observatory.timeseries.timestore", only: "alpha" })
@@ -159,7 +164,10 @@ const partition: Act = {
 
 const chain: Act = {
   title: "Four levels at once",
-  about: "publish-reports is at work when its plots go, and everything that they were made from.",
+  short: "four levels gone",
+  about:
+    "publish-reports is at work when its plots go, and everything that they were made from. So much of one store " +
+    "at once could be the store: it is given 2 s to settle, and looked at again, before anything is made.",
   play: Effect.fnUntraced(function* (stage) {
     const from = stage.feed.count()
     const runId = yield* start(stage, { workflow: publication, partitionKey: minute(0), slow: true })
@@ -185,7 +193,8 @@ const chain: Act = {
 
 const outage: Act = {
   title: "The whole object store is away",
-  about: "Ingests are at work, publications and the dashboard begin; nothing is lost, so nothing is made again.",
+  short: "store away, nothing lost",
+  about: "Ingests are at work, publications and the dashboard begin. Nothing is lost, so nothing may be made again.",
   play: Effect.fnUntraced(function* (stage) {
     yield* runAll(stage, of(generator, 3, 4, 5))
     const from = stage.feed.count()

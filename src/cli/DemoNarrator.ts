@@ -24,7 +24,7 @@ const asset = ({ assetId = "?", partitionKey }: Ref): string => `${shortName(ass
 
 export const make = (): DemoNarrator => {
   /** By stream: the run's or recovery's name, from its first event. */
-  const runs = new Map<string, { readonly name: string; readonly isProducer: boolean }>()
+  const runs = new Map<string, { readonly name: string; readonly partition: string; readonly isProducer: boolean }>()
   const recoveries = new Map<string, string>()
   let told = new Set<string>()
   const once = (line: Line): ReadonlyArray<Line> => {
@@ -35,38 +35,48 @@ export const make = (): DemoNarrator => {
   }
 
   const tell = ({ event, stream }: Seen): ReadonlyArray<Line> => {
-    const run = runs.get(stream) ?? { name: stream, isProducer: false }
+    const run = runs.get(stream) ?? { name: stream, partition: "", isProducer: false }
     const recovered = recoveries.get(stream) ?? stream
     switch (event._tag) {
       case "RunRequested": {
-        const name = `${shortName(event.workflow)}${shortPartition(event.partitionKey)}`
-        runs.set(stream, { name, isProducer: event.trigger.type === "recovery" })
+        const partition = shortPartition(event.partitionKey)
+        const name = `${shortName(event.workflow)}${partition}`
+        runs.set(stream, { name, partition, isProducer: event.trigger.type === "recovery" })
         if (event.trigger.type !== "recovery") return [{ tone: "plain", word: "run", text: `${name} starts` }]
         const steps = event.only?.join(", ") ?? "all steps"
-        return [{ tone: "work", word: "producer", text: `${name} runs ${steps} for ${asset(event.trigger)}` }]
+        return [{ tone: "work", word: "producer", text: `${steps} of ${name} runs for ${asset(event.trigger)}` }]
       }
       case "StepFailed": {
         if (event.final)
-          return [{ tone: "loss", word: "failed", text: `${run.name} ${event.stepId}: ${event.failure.message}` }]
+          return [{ tone: "loss", word: "failed", text: `${event.stepId}${run.partition}: ${event.failure.message}` }]
         return [
-          { tone: "loss", word: failedWord(event.failure), text: `${run.name} ${event.stepId}: ${why(event.failure)}` }
+          {
+            tone: "loss",
+            word: failedWord(event.failure),
+            text: `${event.stepId}${run.partition}: ${why(event.failure)}`
+          }
         ]
       }
       case "StepRetryScheduled":
         return [
-          { tone: "wait", word: "retry", text: `${run.name} ${event.stepId} in ${event.delayMs} ms: ${event.reason}` }
+          {
+            tone: "wait",
+            word: "retry",
+            text: `${event.stepId}${run.partition} in ${event.delayMs} ms: ${event.reason}`
+          }
         ]
       case "StepSuspended":
-        return [{ tone: "wait", word: "waits", text: `${run.name} ${event.stepId} for ${awaited(event.waitingFor)}` }]
+        return [
+          { tone: "wait", word: "waits", text: `${event.stepId}${run.partition} for ${awaited(event.waitingFor)}` }
+        ]
       case "StepResumed":
-        return [{ tone: "good", word: "resumed", text: `${run.name} ${event.stepId}, where it stood` }]
+        return [{ tone: "good", word: "resumed", text: `${event.stepId}${run.partition}, where it stood` }]
       case "RunSucceeded":
         return run.isProducer ? [] : [{ tone: "good", word: "done", text: `${run.name} succeeded` }]
       case "RunFailed":
         return [{ tone: "loss", word: "failed", text: `${run.name}: ${event.failure.message}` }]
       case "AssetMissingDetected": {
-        const what =
-          event.reason === "missing" ? "is really gone: its store answers, the file is not there" : "is corrupt"
+        const what = event.reason === "missing" ? "is gone: its store answers, its files do not" : "is corrupt"
         return [{ tone: "loss", word: "detected", text: `${asset(event)} ${what}` }]
       }
       case "RecoveryRequested":
@@ -113,7 +123,7 @@ const failedWord = ({ class: failureClass }: Failure): string =>
 const why = (failure: Failure): string => {
   switch (failure.class) {
     case "asset_missing":
-      return `${failure.store ?? "?"}/${failure.key ?? "?"} is not there`
+      return `${failure.store ?? "?"}/${failure.key ?? "?"}`
     case "store_unavailable":
       return `store ${failure.store ?? "?"} does not answer`
     default:
@@ -124,10 +134,10 @@ const why = (failure: Failure): string => {
 const awaited = (waitingFor: WaitingFor): string => {
   switch (waitingFor.type) {
     case "store":
-      return `store ${waitingFor.store}; no retry is used up, nothing is healed`
+      return `store ${waitingFor.store}; no retry is used, nothing is healed`
     case "input":
       return `${asset(waitingFor)} to be made for the first time`
     case "recovery":
-      return `${asset(waitingFor)}; no retry is used up`
+      return `${asset(waitingFor)}; no retry is used`
   }
 }

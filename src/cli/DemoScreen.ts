@@ -14,6 +14,7 @@ export interface Line {
 export const widthMax = 100
 const wordLength = 9
 const timeLength = 7
+const textColumn = timeLength + 2 + wordLength + 2
 
 const codes: Readonly<Record<Tone, string>> = {
   plain: "0",
@@ -42,11 +43,21 @@ export const make = (options: { readonly colours: boolean }): DemoScreen => {
       const rule = "─".repeat(Math.max(3, widthMax - text.length - 4))
       return Console.log(`\n${painted("1", `── ${text} ${rule}`)}`)
     },
-    note: (text) => Console.log(painted("2", `   ${cut(text, widthMax - 3)}`)),
+    note: (text) =>
+      Console.log(
+        wrapped(text, widthMax - 3)
+          .map((line) => painted("2", `   ${line}`))
+          .join("\n")
+      ),
     line: (atMs, { text, tone, word }) => {
       const at = painted("2", (Math.max(0, atMs) / 1000).toFixed(2).padStart(timeLength))
-      const rest = cut(text, widthMax - timeLength - wordLength - 4)
-      return Console.log(`${at}  ${painted(codes[tone], word.padEnd(wordLength))}  ${rest}`)
+      const [first, ...rest] = wrapped(text, widthMax - textColumn)
+      return Console.log(
+        [
+          `${at}  ${painted(codes[tone], word.padEnd(wordLength))}  ${first}`,
+          ...rest.map((more) => " ".repeat(textColumn) + more)
+        ].join("\n")
+      )
     },
     table: (header, rows) => {
       const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)))
@@ -62,5 +73,15 @@ export const make = (options: { readonly colours: boolean }): DemoScreen => {
   }
 }
 
-const cut = (text: string, lengthMax: number): string =>
-  text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`
+/** Lines of at most `lengthMax` characters, broken at spaces; a word that is longer is cut. */
+const wrapped = (text: string, lengthMax: number): ReadonlyArray<string> => {
+  const lines = [""]
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? ""
+    const fitting = word.length <= lengthMax ? word : `${word.slice(0, lengthMax - 1)}…`
+    if (line === "") lines[lines.length - 1] = fitting
+    else if (line.length + 1 + fitting.length <= lengthMax) lines[lines.length - 1] = `${line} ${fitting}`
+    else lines.push(fitting)
+  }
+  return lines
+}

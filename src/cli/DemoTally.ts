@@ -85,13 +85,14 @@ export interface Expectation {
 
 /** The number that the log shows against the one that was promised. */
 export const expectNumber = (what: string, actual: number, expected: number): Expectation => ({
-  text: actual === expected ? `${what}: ${actual}` : `${what}: ${actual}, and not ${expected}`,
+  text: actual === expected ? `${what} ${actual}` : `${what} ${actual}, and not ${expected}`,
   held: actual === expected
 })
 
 /** Each producing step ran once, and no other ran. */
 export const expectProducers = (actual: ReadonlyMap<string, number>, steps: ReadonlyArray<string>): Expectation => {
-  const shown = [...actual].map(([step, count]) => `${step} ${count}`).join(", ") || "none"
   const held = actual.size === steps.length && steps.every((step) => actual.get(step) === 1)
-  return { text: held ? `producers, each once: ${shown}` : `producers: ${shown}, and not each of ${steps} once`, held }
+  if (held) return { text: `each producer ran once: ${[...actual.keys()].join(", ")}`, held }
+  const shown = [...actual].map(([step, count]) => `${step} ${count} times`).join(", ") || "none"
+  return { text: `producers ran: ${shown}, and not each once of ${steps.join(", ")}`, held }
 }

@@ -26,6 +26,12 @@ export const server = {
   cluster: setting("cluster", "HOST:PORT", "Serve with several processes (KINTSUGI_CLUSTER; not in this release)")
 }
 
+/** Where the demo runs. */
+export const demo = {
+  port: setting("port", "PORT", "Port to listen on (default: a free one)"),
+  "data-dir": setting("data-dir", "DIR", "Folder for everything (default: a temporary one, removed at the end)")
+}
+
 export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print the result as JSON"), Flag.withDefault(false))
 
 /** The flags that were given, with the environment that they override. */

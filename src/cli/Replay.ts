@@ -41,9 +41,10 @@ const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Un
     const page = yield* log.read(stream, version, pageSize)
     if (version === 0 && page.length === 0) return yield* new NoSuchStream({ stream })
     const events = page.filter(until)
-    if (replayer !== null) yield* replayer.feed(events)
+    // Shown before they are folded: an event that cannot be decoded is then the last one on the screen.
     if (json) kept.push(...events)
     else for (const event of events) yield* Console.log(lineOf(event))
+    if (replayer !== null) yield* replayer.feed(events)
     version += page.length
     if (page.length < pageSize || events.length < page.length) break
   }

@@ -16,7 +16,9 @@ import { EventStore, type LogUnavailable, type RecordedEvent } from "../eventsto
 
 /** A fold that goes on: feed it a stream's events in order. */
 export interface Replayer {
-  readonly feed: (events: ReadonlyArray<RecordedEvent>) => Effect.Effect<void, LogUnavailable, EventStore>
+  readonly feed: (
+    events: ReadonlyArray<RecordedEvent>
+  ) => Effect.Effect<void, LogUnavailable | EventCodec.UndecodableEvent, EventStore>
   /** The state so far, as JSON. */
   readonly state: () => unknown
 }
@@ -56,7 +58,7 @@ const plain = <State, Event>(
   let state = initial
   return {
     feed: (events) =>
-      Effect.sync(() => {
+      decoding(() => {
         for (const recorded of events) state = evolve(state, decode(recorded))
       }),
     state: () => toJson(state)
@@ -84,7 +86,8 @@ const loadDefinitions = Effect.fnUntraced(function* (
   for (const recorded of events) {
     if (recorded.type !== "RunRequested") continue
     const { workflow } = JSON.parse(recorded.payload) as { readonly workflow: string }
-    for (const event of (yield* log.read(`workflow-${workflow}`, 0)).map(WorkflowActor.decode)) {
+    const recordedVersions = yield* log.read(`workflow-${workflow}`, 0)
+    for (const event of yield* decoding(() => recordedVersions.map(WorkflowActor.decode))) {
       const { definition: json, origin, slug, version } = event
       const parsed = parseDefinition(json, slug)
       // A rule that is stricter now than when it was put; versions that this run does not need may stay unread.
@@ -93,6 +96,12 @@ const loadDefinitions = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** An event of a newer or unknown program is the user's to know about; anything else that is thrown is a bug. */
+const decoding = <A>(decode: () => A): Effect.Effect<A, EventCodec.UndecodableEvent> =>
+  Effect.try({ try: decode, catch: (thrown) => thrown }).pipe(
+    Effect.catch((thrown) => (thrown instanceof EventCodec.UndecodableEvent ? Effect.fail(thrown) : Effect.die(thrown)))
+  )
 
 /** Maps and sets as JSON has them: objects and arrays. */
 const toJson = (state: unknown): unknown =>

@@ -52,12 +52,15 @@ export interface Served {
  * Starts the server and answers once it listens; it runs until the scope closes. Fails with one clear line for
  * whatever of the settings cannot be used.
  */
-export const start = Effect.fn("Serve.start")(function* (settings: Settings) {
+export const start = Effect.fn("Serve.start")(function* (
+  settings: Settings,
+  options: { readonly showToken: boolean } = { showToken: true }
+) {
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
   const { origin, token } = yield* AdminToken.ensure(settings.dataDir, settings.adminToken)
-  if (origin === "made") {
+  if (origin === "made" && options.showToken) {
     yield* Console.error(
       `admin token (shown only now, kept in ${AdminToken.fileOf(settings.dataDir)}): ${Redacted.value(token)}`
     )
@@ -94,10 +97,11 @@ export const start = Effect.fn("Serve.start")(function* (settings: Settings) {
   return { url, token, baseDir, lost }
 })
 
-/** `kintsugi serve`: prints where it listens, and runs until it is told to stop or loses the database to another. */
-export const run = Effect.fn("Serve.run")(function* (settings: Settings) {
+/** `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the database to another. */
+export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = false) {
   for (const notice of settings.notices) yield* Console.error(notice)
   const { lost, url } = yield* start(settings)
-  yield* Console.log(`kintsugi listening on ${url}`)
+  const ready = `kintsugi listening on ${url}`
+  yield* Console.log(json ? JSON.stringify({ url, message: ready }) : ready)
   return yield* Effect.flatMap(lost, (other) => Effect.fail(other))
 }, Effect.scoped)
