@@ -108,7 +108,8 @@ const write = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) => sql`
   SELECT asset_key, partition_key, asset_id, generation, generations, workflow, version, step_id, run_id, produced_at,
     missing, missing_since, position
   FROM unnest(
-    ${Columns.text(rows.map(({ assetKey }) => assetKey))}, ${Columns.text(rows.map(({ partitionKey }) => partitionKey))},
+    ${Columns.text(rows.map(({ assetKey }) => assetKey))},
+    ${Columns.text(rows.map(({ partitionKey }) => partitionKey))},
     ${Columns.text(rows.map(({ assetId }) => assetId))}, ${Columns.int4(rows.map(({ generation }) => generation))},
     ${Columns.int4(rows.map(({ generations }) => generations))},
     ${Columns.text(rows.map(({ workflow }) => workflow))}, ${Columns.int4(rows.map(({ version }) => version))},

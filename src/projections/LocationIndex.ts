@@ -17,7 +17,7 @@ export interface LocatedFile {
   readonly sha256: string
   readonly bytes: number
   readonly etag: string
-  /** Whether the owner's step wrote the bytes; false: it only lists the file, and nobody is known to have written it. */
+  /** Whether the owner's step wrote the bytes; false: it only lists the file, and no writer is known. */
   readonly written: boolean
   /** Epoch ms. */
   readonly producedAt: number

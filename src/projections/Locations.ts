@@ -107,8 +107,8 @@ const newest = (productions: ReadonlyArray<LogEvent>): ReadonlyArray<Current> =>
 }
 
 const readOwners = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) => sql<Row>`
-  SELECT store, key, asset_id AS "assetId", asset_key AS "assetKey", partition_key AS "partitionKey", generation, sha256,
-    bytes::float8 AS bytes, etag, written, (extract(epoch FROM produced_at) * 1000)::float8 AS "producedAt", position
+  SELECT store, key, asset_id AS "assetId", asset_key AS "assetKey", partition_key AS "partitionKey", generation,
+    sha256, bytes::float8 AS bytes, etag, written, (extract(epoch FROM produced_at) * 1000)::float8 AS "producedAt", position
   FROM asset_locations_v1
   WHERE (store, key) IN (
     SELECT listed.store, listed.key
@@ -138,8 +138,10 @@ const writeCurrent = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Current>) =>
   INSERT INTO asset_locations_v1_current AS current (asset_key, partition_key, generation, produced_at)
   SELECT asset_key, partition_key, generation, produced_at
   FROM unnest(
-    ${Columns.text(rows.map(({ assetKey }) => assetKey))}, ${Columns.text(rows.map(({ partitionKey }) => partitionKey))},
-    ${Columns.int4(rows.map(({ generation }) => generation))}, ${Columns.time(rows.map(({ producedAt }) => producedAt))})
+    ${Columns.text(rows.map(({ assetKey }) => assetKey))},
+    ${Columns.text(rows.map(({ partitionKey }) => partitionKey))},
+    ${Columns.int4(rows.map(({ generation }) => generation))},
+    ${Columns.time(rows.map(({ producedAt }) => producedAt))})
     AS produced (asset_key, partition_key, generation, produced_at)
   ON CONFLICT (asset_key, partition_key) DO UPDATE
     SET generation = excluded.generation, produced_at = excluded.produced_at

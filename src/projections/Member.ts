@@ -1,4 +1,5 @@
 import type { Position } from "../eventstore/EventStore.ts"
+import * as LogPosition from "../eventstore/LogPosition.ts"
 import type { Handler, Projection } from "./Projection.ts"
 
 /** A projection as the runner runs it; a rebuild of one is a second member beside it. */
@@ -24,10 +25,10 @@ export interface Group {
   readonly position: Position | null
 }
 
-/** "" is before every position: "nothing read yet" sorts first. */
-export const order = (position: Position | null): string => position ?? ""
+/** For comparing: a projection that has read nothing stands where an empty log ends. */
+export const order = (position: Position | null): Position => position ?? LogPosition.start
 
-/** Members that run, by where they stand, the foremost group first. A rebuild is always alone: its tables lie elsewhere. */
+/** Members that run, by where they stand, the foremost group first. A rebuild is alone: its tables lie elsewhere. */
 export const groups = (members: Iterable<Member>): ReadonlyArray<Group> => {
   const found = new Map<string, [Member, ...Array<Member>]>()
   for (const member of members) {

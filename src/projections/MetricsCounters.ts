@@ -44,7 +44,8 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
     SELECT metric, workflow, outcome, trigger, value::float8 AS value FROM run_list_v1_counters
     ORDER BY metric, workflow, outcome, trigger`)
   const recoveries = yield* available(sql<RecoveryRow>`
-    SELECT metric, class, outcome, value::float8 AS value FROM recovery_list_v1_counters ORDER BY metric, class, outcome`)
+    SELECT metric, class, outcome, value::float8 AS value FROM recovery_list_v1_counters
+    ORDER BY metric, class, outcome`)
   const [waiters] = yield* available(sql<{ value: number }>`
     SELECT coalesce(sum(waiter_count), 0)::float8 AS value FROM recovery_list_v1
     WHERE status IN ('requested', 'planned', 'running')`)

@@ -24,7 +24,7 @@ export class UnknownProjection extends Schema.TaggedError<UnknownProjection>()("
 export interface ProjectionStatus {
   readonly name: string
   readonly position: Position | null
-  /** Events of the log that it has not read; approximate, because rolled back numbers count too. null: not known. */
+  /** Events of the log that it has not read; approximate, because numbers are given out with gaps. null: not known. */
   readonly lagEvents: number | null
   /** Since it last read the log with success, with or without anything new. */
   readonly heartbeatAgeMs: number
@@ -83,7 +83,7 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
     const now = yield* Clock.currentTimeMillis
     return known.map((name): ProjectionStatus => {
       const { error, heartbeatAt, position } = members.get(name)!
-      const lagEvents = head === null ? null : Math.max(0, numberOf(head) - numberOf(position))
+      const lagEvents = head === null ? null : lagOf(position, head)
       const rebuilding = members.has(RunnerLoop.rebuildKey(name))
       return { name, position, lagEvents, heartbeatAgeMs: Math.max(0, now - heartbeatAt), error, rebuilding }
     })
@@ -118,5 +118,8 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
 })
 
 /** The number within a position: how many events were given one before. */
-const numberOf = (position: Position | null): number =>
-  position === null ? 0 : Number.parseInt(position.slice(-16), 16)
+const numberOf = (position: Position): number => Number.parseInt(position.slice(-16), 16)
+
+/** Numbers are given out in blocks, so that a later event can have a smaller one; then one stands for some. */
+const lagOf = (position: Position | null, head: Position): number =>
+  order(position) >= head ? 0 : Math.max(1, numberOf(head) - numberOf(order(position)))

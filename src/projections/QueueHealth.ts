@@ -35,7 +35,7 @@ export interface QueueHealth {
   readonly generatedAt: string
   /** The place in the log that the counts of steps belong to; null: before its first event. */
   readonly position: string | null
-  /** `workflow`: steps. `recovery`: recoveries. `events`: subscriptions, `waiting` is the furthest one's lag in events. */
+  /** `workflow`: steps. `recovery`: recoveries. `events`: subscriptions; `waiting` is the furthest one's lag. */
   readonly queues: ReadonlyArray<Queue>
   /** Steps that wait, by what they wait for. */
   readonly delayed: Delayed

@@ -64,7 +64,8 @@ export const readGraphs = (sql: SqlClient.SqlClient, keys: ReadonlyArray<Definit
     SELECT workflow, version, steps FROM run_list_v1_definitions
     WHERE (workflow, version) IN (
       SELECT needed.workflow, needed.version
-      FROM unnest(${Columns.text(keys.map(({ workflow }) => workflow))}, ${Columns.int4(keys.map(({ version }) => version))})
+      FROM unnest(${Columns.text(keys.map(({ workflow }) => workflow))},
+        ${Columns.int4(keys.map(({ version }) => version))})
         AS needed (workflow, version))`
 
 export const putGraphs = Effect.fnUntraced(function* (

@@ -5,7 +5,7 @@ import { type Handler, type Projection, undecodable } from "../../src/projection
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
 import { database, TestLog, type Written } from "./support.ts"
 
-/** Sums `n` of each event into a table of its own; poisoned by an event of type `Poison` until it is told to read it. */
+/** Sums `n` of each event into a table of its own; stops at a `Poison` until it is told to read it. */
 const sums = (name: `${string}_v${number}`, category: string) => {
   const batches: Array<number> = []
   const settings = { readsPoison: false, breaksSql: false }
@@ -93,6 +93,19 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
           while ((yield* a.total) < 2) yield* Effect.sleep("2 millis")
           assert.isBelow((yield* Clock.currentTimeMillis) - began, 100)
         })
+      )
+    })
+  )
+
+  it.effect("has reached the head of an empty log from the beginning", () =>
+    Effect.gen(function* () {
+      const log = new TestLog()
+      const a = sums("a_v1", "a")
+      yield* fresh(a.projection)
+      yield* withRunner(
+        log,
+        [a.projection],
+        Effect.flatMap(ProjectionRunner, (runner) => runner.waitFor(end(log), { timeoutMs: 0 }))
       )
     })
   )

@@ -238,7 +238,12 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
             ["needs_attention", "store s is unavailable", "b"]
           ]
         )
-        yield* NotificationsQuery.markRead(before[0]!.id)
+        const { id } = before[0]!
+        yield* NotificationsQuery.markRead(id)
+        const read = yield* NotificationsQuery.read(id)
+        assert.isString(read?.readAt)
+        yield* NotificationsQuery.markRead(id)
+        assert.deepStrictEqual(yield* NotificationsQuery.read(id), read, "the first reader's time stays")
         yield* runner.rebuild("notifications_v1")
         const unread = yield* NotificationsQuery.list({ unread: true }, {})
         assert.deepStrictEqual(unread.data, [before[1]!])

@@ -165,7 +165,10 @@ export class AssetHistory {
 export const recoveryEvents = (id: string, tape: Tape): ReadonlyArray<Written> => {
   const stream = `recovery-${id}`
   let at = 6_000 + tape.below(100)
-  const event = (type: string, data: object): Written => ({ stream, type, data, at: (at += 1 + tape.below(900)) })
+  const event = (type: string, data: object): Written => {
+    at += 1 + tape.below(900)
+    return { stream, type, data, at }
+  }
   const failure = { class: "asset_missing", code: "budget_exhausted", message: "three times" }
   const rootCause = { assetId: "x", partitionKey: "", why: "its file is gone" }
   const round = (number: number): ReadonlyArray<Written> => [
