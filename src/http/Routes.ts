@@ -29,7 +29,7 @@ const known = (() => {
 
 /** The methods of a path, with HEAD and OPTIONS where they follow; empty when there is no such path. */
 export const allowed = (url: string): ReadonlyArray<string> => {
-  const found = methods.filter((method) => known.has(method, url))
+  const found = methods.filter((method) => known.find(method, url) !== undefined)
   if (found.length === 0) return found
   return found.includes("GET") ? [...found, "HEAD", "OPTIONS"] : [...found, "OPTIONS"]
 }

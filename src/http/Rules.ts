@@ -1,6 +1,6 @@
 import { ByteSize, Effect, Layer, SchemaIssue, type Types } from "effect"
 import { HttpIncomingMessage, type HttpServerError, HttpServerRequest } from "effect/http"
-import { HttpApiError } from "effect/http-api"
+import { type HttpApiEndpoint, HttpApiError } from "effect/http-api"
 import { jsonCopy, pathText } from "../domain/JsonBounds.ts"
 import { BodyRules, RequestRules } from "./api/Guards.ts"
 import {
@@ -21,7 +21,7 @@ export const bodyTooLarge = () =>
 /** Everything that a request's schemas refuse, as one problem; an answer that its own schema refuses is a defect. */
 export const layerRequestRules = Layer.succeed(RequestRules, (httpEffect, { endpoint }) =>
   Effect.catch(
-    httpEffect,
+    Effect.andThen(noQuery(endpoint), httpEffect),
     (error): Effect.Effect<never, Types.unhandled | InternalErrorProblem | InvalidInputProblem> => {
       if (!HttpApiError.HttpApiSchemaError.is(error)) return Effect.fail(error)
       if (error.kind === "Body" || error.kind === "ResponseHeaders") {
@@ -42,6 +42,15 @@ export const layerBodyRules = Layer.succeed(BodyRules, (httpEffect) =>
     )
   )
 )
+
+/** A route without a query refuses one, as the others refuse the parameters that they do not know. */
+const noQuery = Effect.fnUntraced(function* (endpoint: HttpApiEndpoint.Top) {
+  if (endpoint.query !== undefined) return
+  const unknown = Object.keys(yield* HttpServerRequest.ParsedSearchParams)
+  if (unknown.length === 0) return
+  const errors = unknown.map((path) => ({ in: "query" as const, path, message: "is not known here" }))
+  return yield* new InvalidInputProblem({ detail: "The request is not valid", errors })
+})
 
 const slots = { Params: "path", Query: "query", Headers: "header", Payload: "body" } as const
 

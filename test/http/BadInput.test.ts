@@ -73,6 +73,9 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", "/api/v1/admin/stores?all=1", {}, 400, "invalid_input", "all"],
   ["GET", "/api/v1/admin/projections?x=1", {}, 400, "invalid_input", "x"],
 
+  ["POST", "/api/v1/runs/ok-1/cancel?force=1", {}, 400, "invalid_input", "force"],
+  ["GET", "/api/v1/workflows/known?x=1", {}, 400, "invalid_input", "x"],
+
   // ---- keys
   ["POST", "/api/v1/runs/ok-1/cancel", keyed(""), 400, "invalid_input", "idempotency-key"],
   ["POST", "/api/v1/runs/ok-1/cancel", keyed("a b"), 400, "invalid_input", "idempotency-key"],
@@ -109,7 +112,10 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   [
     "POST",
     "/api/v1/workflows/orders/run",
-    { body: new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), headers: { "content-type": "application/json" } },
+    {
+      body: new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]),
+      headers: { "content-type": "application/json" }
+    },
     400,
     "invalid_input",
     ""
@@ -121,7 +127,13 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
     415,
     "unsupported_media_type"
   ],
-  ["PUT", "/api/v1/workflows/x", { body: "{}", headers: { "content-type": "text/plain" } }, 415, "unsupported_media_type"],
+  [
+    "PUT",
+    "/api/v1/workflows/x",
+    { body: "{}", headers: { "content-type": "text/plain" } },
+    415,
+    "unsupported_media_type"
+  ],
   ["POST", "/api/v1/runs/ok-1/cancel", json({ reson: "typo" }), 400, "invalid_input", "reson"],
   ["POST", "/api/v1/runs/ok-1/cancel", json({ reason: "r".repeat(2001) }), 400, "invalid_input", "reason"],
   ["POST", "/api/v1/runs/failed-1/recover", json({ force: true }), 400, "invalid_input", "force"],
@@ -162,7 +174,11 @@ layer(server(Fakes.makeState()), { excludeTestServices: true })("bad input", (it
         assert.isString(answer.json["detail"] ?? "")
         if (fault !== undefined) {
           const errors = answer.json["errors"] as ReadonlyArray<{ readonly path: string; readonly message: string }>
-          assert.include(errors.map(({ path }) => path), fault, answer.text)
+          assert.include(
+            errors.map(({ path }) => path),
+            fault,
+            answer.text
+          )
         }
         assert.strictEqual(answer.headers.get("www-authenticate"), status === 401 ? 'Bearer realm="kintsugi"' : null)
         assert.strictEqual(answer.headers.get("retry-after"), status === 503 ? "1" : null)

@@ -173,6 +173,8 @@ export const engine = (state: FakeState) =>
         state.at.push(at)
         return at === position(0) ? Effect.fail(new NotFound({ kind: "run", id })) : run(id)
       },
+      runToEnd: () => Effect.succeed("succeeded" as const),
+      awaitRun: run,
       cancelRun: (id, _reason, caller) =>
         once(
           caller,

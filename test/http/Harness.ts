@@ -6,9 +6,7 @@ export const token = "correct-horse-battery-staple"
 
 /** A real server on a free port, in front of fakes of what lies behind it. */
 export const server = (state: Fakes.FakeState) =>
-  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
-    Layer.provideMerge(Fakes.layer(state))
-  )
+  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(Fakes.layer(state)))
 
 export interface Answer {
   readonly status: number
@@ -44,7 +42,7 @@ export const send = Effect.fnUntraced(function* (method: string, path: string, s
     }
     const response = await fetch(`${url}${path}`, init)
     const text = await response.text()
-    const isJson = /json$/.test(response.headers.get("content-type") ?? "")
+    const isJson = text !== "" && /json$/.test(response.headers.get("content-type") ?? "")
     return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} }
   })
 })

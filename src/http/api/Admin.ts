@@ -58,9 +58,8 @@ export class AdminApi extends HttpApiGroup.make("admin")
       success: one(QueueHealth),
       error: [ProjectionBehindProblem, UnavailableProblem]
     }),
-    HttpApiEndpoint.get("stores", "/stores", { query: {}, success: one(Schema.Array(Store)) }),
+    HttpApiEndpoint.get("stores", "/stores", { success: one(Schema.Array(Store)) }),
     HttpApiEndpoint.get("projections", "/projections", {
-      query: {},
       success: one(
         Schema.Struct({
           head: Nullable,

@@ -12,10 +12,10 @@ import {
 /** Who asks, as the events of the command will say it. */
 export class Principal extends Context.Service<Principal, string>()("kintsugi/http/Principal") {}
 
-/** A bearer token; provides the principal that it belongs to. */
+/** A bearer token; provides the principal that it belongs to. A client made from the API must bring its own half. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Principal }>()(
   "kintsugi/http/Authorization",
-  { security: { bearer: HttpApiSecurity.bearer }, error: UnauthorizedProblem }
+  { security: { bearer: HttpApiSecurity.bearer }, requiredForClient: true, error: UnauthorizedProblem }
 ) {}
 
 /** What every route of the API can answer: a request that its schemas refuse, a late engine, a defect. */
