@@ -97,7 +97,10 @@ export const start = Effect.fn("Serve.start")(function* (
   return { url, token, baseDir, lost }
 })
 
-/** `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the database to another. */
+/**
+ * `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the
+ * database to another process.
+ */
 export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = false) {
   for (const notice of settings.notices) yield* Console.error(notice)
   const { lost, url } = yield* start(settings)
