@@ -1,9 +1,9 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
-import metadata from "../package.json" with { type: "json" }
 import * as Cli from "./cli/Cli.ts"
 import * as ExitCode from "./cli/ExitCode.ts"
+import * as Version from "./cli/Version.ts"
 
 const args = process.argv.slice(2)
 
@@ -12,7 +12,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? 0 : ExitCode.failure)
 )
 
-const reported = Cli.run(args, metadata.version).pipe(
+const reported = Cli.run(args, Version.read()).pipe(
   Effect.tapCause((cause) =>
     Effect.sync(() => {
       const text = ExitCode.told(cause)
