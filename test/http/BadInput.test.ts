@@ -167,13 +167,13 @@ layer(server(Fakes.makeState()), { excludeTestServices: true })("bad input", (it
         assert.strictEqual(answer.status, status, answer.text)
         if (status < 400) return
         assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
-        assert.strictEqual(answer.json["code"], code)
-        assert.strictEqual(answer.json["status"], status)
-        assert.strictEqual(answer.json["type"], `urn:kintsugi:problem:${code}`)
-        assert.isString(answer.json["title"])
-        assert.isString(answer.json["detail"] ?? "")
+        assert.strictEqual(answer.json.code, code)
+        assert.strictEqual(answer.json.status, status)
+        assert.strictEqual(answer.json.type, `urn:kintsugi:problem:${code}`)
+        assert.isString(answer.json.title)
+        assert.isString(answer.json.detail ?? "")
         if (fault !== undefined) {
-          const errors = answer.json["errors"] as ReadonlyArray<{ readonly path: string; readonly message: string }>
+          const errors = answer.json.errors as ReadonlyArray<{ readonly path: string; readonly message: string }>
           assert.include(
             errors.map(({ path }) => path),
             fault,

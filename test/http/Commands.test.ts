@@ -36,7 +36,7 @@ layer(server(state), { excludeTestServices: true })("commands", (it) => {
       yield* post("workflows/orders/run", "k3", { partitionKey: "p" })
       const { json, status } = yield* post("workflows/orders/run", "k3", { partitionKey: "q" })
       assert.strictEqual(status, 422)
-      assert.strictEqual(json["code"], "idempotency_key_reused")
+      assert.strictEqual(json.code, "idempotency_key_reused")
     })
   )
 

@@ -1,12 +1,15 @@
 import { Effect, Layer, Redacted } from "effect"
+import type { Engine } from "../../src/actors/Engine.ts"
+import type { EventStore } from "../../src/eventstore/EventStore.ts"
+import type { Reads } from "../../src/http/Reads.ts"
 import * as Server from "../../src/http/Server.ts"
 import * as Fakes from "./Fakes.ts"
 
 export const token = "correct-horse-battery-staple"
 
 /** A real server on a free port, in front of fakes of what lies behind it. */
-export const server = (state: Fakes.FakeState) =>
-  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(Fakes.layer(state)))
+export const server = (state: Fakes.FakeState, behind: Layer.Layer<Engine | Reads | EventStore> = Fakes.layer(state)) =>
+  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(behind))
 
 export interface Answer {
   readonly status: number
@@ -42,7 +45,7 @@ export const send = Effect.fnUntraced(function* (method: string, path: string, s
     }
     const response = await fetch(`${url}${path}`, init)
     const text = await response.text()
-    const isJson = text !== "" && /json$/.test(response.headers.get("content-type") ?? "")
+    const isJson = text !== "" && /[/+]json$/.test(response.headers.get("content-type") ?? "")
     return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} }
   })
 })

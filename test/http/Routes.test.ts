@@ -33,8 +33,8 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
       const body = JSON.stringify({ steps: [] })
       const first = yield* send("PUT", "/api/v1/workflows/fresh", { body })
       assert.strictEqual(first.status, 201)
-      assert.deepInclude(first.json["data"], { slug: "fresh", version: 1 })
-      assert.strictEqual(first.json["position"], Fakes.position(1))
+      assert.deepInclude(first.json.data, { slug: "fresh", version: 1 })
+      assert.strictEqual(first.json.position, Fakes.position(1))
       assert.strictEqual((yield* send("PUT", "/api/v1/workflows/known", { body })).status, 200)
       const read = yield* send("GET", "/api/v1/workflows/known")
       assert.deepStrictEqual(Object.keys(read.json), ["data"])
@@ -48,8 +48,8 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
       do {
         const query = cursor === null ? "" : `&cursor=${cursor}`
         const { json } = yield* send("GET", `/api/v1/workflows?limit=2${query}`)
-        slugs.push(...(json["data"] as ReadonlyArray<{ readonly slug: string }>).map(({ slug }) => slug))
-        cursor = json["nextCursor"]
+        slugs.push(...(json.data as ReadonlyArray<{ readonly slug: string }>).map(({ slug }) => slug))
+        cursor = json.nextCursor
       } while (cursor !== null)
       assert.deepStrictEqual(slugs, ["a", "b", "c"])
     })
@@ -61,7 +61,7 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
         body: JSON.stringify({ parameters: { day: 1 }, partitionKey: "2024-01", runKey: "k", triggeredBy: "me" })
       })
       assert.strictEqual(started.status, 202)
-      assert.deepInclude(started.json["data"], { workflow: "orders", status: "running" })
+      assert.deepInclude(started.json.data, { workflow: "orders", status: "running" })
       assert.deepStrictEqual(state.starts.at(-1), {
         workflow: "orders",
         parameters: { day: 1 },
@@ -72,12 +72,12 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
       for (const path of ["runs/ok-9/cancel", "runs/failed-9/recover", "workflows/failed-9/recover"]) {
         const { json, status } = yield* send("POST", `/api/v1/${path}`)
         assert.strictEqual(status, 202, path)
-        assert.strictEqual(json["position"], Fakes.position(9))
+        assert.strictEqual(json.position, Fakes.position(9))
       }
       for (const path of ["recoveries/failed-9/retry", "recoveries/ok-9/cancel"]) {
         const { json, status } = yield* send("POST", `/api/v1/${path}`, { body: "{}" })
         assert.strictEqual(status, 202, path)
-        assert.deepInclude(json["data"], { assetId: "orders.raw" })
+        assert.deepInclude(json.data, { assetId: "orders.raw" })
       }
     })
   )
@@ -107,10 +107,10 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
       for (const path of ["runs", "recoveries", "notifications"]) {
         const first = yield* send("GET", `/api/v1/${path}?limit=1&minPosition=${Fakes.position(3)}`)
         assert.strictEqual(first.status, 200, first.text)
-        assert.strictEqual(first.json["nextCursor"], "more")
-        assert.lengthOf(first.json["data"] as ReadonlyArray<unknown>, 1)
+        assert.strictEqual(first.json.nextCursor, "more")
+        assert.lengthOf(first.json.data as ReadonlyArray<unknown>, 1)
         const last = yield* send("GET", `/api/v1/${path}?cursor=more`)
-        assert.strictEqual(last.json["nextCursor"], null)
+        assert.strictEqual(last.json.nextCursor, null)
       }
     })
   )
@@ -119,17 +119,17 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
     Effect.gen(function* () {
       const { json, status } = yield* send("POST", "/api/v1/recoveries/plan", { body: '{"assetId":"orders.raw"}' })
       assert.strictEqual(status, 200)
-      assert.deepInclude(json["data"], { assetId: "orders.raw", partitionKey: null, class: "recheck", present: false })
+      assert.deepInclude(json.data, { assetId: "orders.raw", partitionKey: null, class: "recheck", present: false })
     })
   )
 
   it.effect("operators see queues (T26), stores and read models", () =>
     Effect.gen(function* () {
-      const health = (yield* send("GET", "/api/v1/admin/queue-health")).json["data"]
+      const health = (yield* send("GET", "/api/v1/admin/queue-health")).json.data
       assert.deepInclude(health, { delayed: { retry: 1, recovery: 2, store: 0, input: 0 } })
-      const stores = (yield* send("GET", "/api/v1/admin/stores")).json["data"] as ReadonlyArray<unknown>
+      const stores = (yield* send("GET", "/api/v1/admin/stores")).json.data as ReadonlyArray<unknown>
       assert.deepInclude(stores[0], { name: "inbox", status: "ready" })
-      const projections = (yield* send("GET", "/api/v1/admin/projections")).json["data"]
+      const projections = (yield* send("GET", "/api/v1/admin/projections")).json.data
       assert.deepInclude(projections, { horizonHolder: { pid: 4711, ageMs: 61_000, database: "other" } })
     })
   )
@@ -176,15 +176,15 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
   it.effect("an illegal transition tells the status that the thing has", () =>
     Effect.gen(function* () {
       const { json } = yield* send("POST", "/api/v1/runs/failed-1/cancel")
-      assert.strictEqual(json["currentStatus"], "failed")
-      assert.include(json["detail"] as string, "failed")
+      assert.strictEqual(json.currentStatus, "failed")
+      assert.include(json.detail as string, "failed")
     })
   )
 
   it.effect("every fault of a request is listed at once", () =>
     Effect.gen(function* () {
       const { json } = yield* send("GET", "/api/v1/runs?limit=0&status=x&nme=y")
-      const paths = (json["errors"] as ReadonlyArray<{ readonly path: string }>).map(({ path }) => path)
+      const paths = (json.errors as ReadonlyArray<{ readonly path: string }>).map(({ path }) => path)
       assert.sameMembers(paths, ["limit", "status", "nme"])
     })
   )

@@ -1,0 +1,196 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { connect } from "node:net"
+import { EventStore } from "../../src/eventstore/EventStore.ts"
+import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import type { EventView } from "../../src/http/api/EventSchema.ts"
+import { Listening } from "../../src/http/Server.ts"
+import * as Fakes from "./Fakes.ts"
+import { send, server, token } from "./Harness.ts"
+import { append } from "./Log.ts"
+
+const events = (text: string): ReadonlyArray<EventView> =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line))
+
+/** An event stream, read as far as a test wants it; closed with the test. */
+const listen = Effect.fnUntraced(function* (path: string, headers: Record<string, string> = {}) {
+  const { url } = yield* Listening
+  const controller = yield* Effect.acquireRelease(
+    Effect.sync(() => new AbortController()),
+    (controller) => Effect.sync(() => controller.abort())
+  )
+  const response = yield* Effect.promise(() =>
+    fetch(`${url}${path}`, {
+      headers: { authorization: `Bearer ${token}`, ...headers },
+      signal: controller.signal
+    })
+  )
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  /** Reads on until the text so far satisfies `enough`; the text. */
+  const until = (enough: (text: string) => boolean) =>
+    Effect.promise(async () => {
+      while (!enough(text)) {
+        const { done, value } = await reader.read()
+        if (done) break
+        text += value
+      }
+      return text
+    }).pipe(Effect.timeout("5 seconds"))
+  return { response, until }
+})
+
+const ids = (text: string): ReadonlyArray<string> => [...text.matchAll(/^id: (.+)$/gm)].map(([, id]) => id!)
+
+const fresh = () => Layer.fresh(server(Fakes.makeState()))
+
+layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
+  it.effect("every event is one line in log order, in the one shape that every listing has", () =>
+    Effect.gen(function* () {
+      yield* append("run-1", "RunRequested", "StepStarted")
+      yield* append("asset-1", "AssetProduced")
+      const { headers, text } = yield* send("GET", "/api/v1/events")
+      assert.strictEqual(headers.get("content-type"), "application/x-ndjson")
+      const [first, ...rest] = events(text)
+      assert.deepStrictEqual(first, {
+        position: Fakes.position(1),
+        stream: "run-1",
+        version: 1,
+        type: "RunRequested",
+        schemaVersion: 1,
+        data: { note: "line\nbreak", n: 1 },
+        metadata: { commandId: null, correlationId: null, causationId: null, principal: "admin", traceparent: null },
+        recordedAt: "2026-01-01T00:00:00.000Z",
+        hash: "00"
+      })
+      assert.deepStrictEqual(
+        rest.map(({ type }) => type),
+        ["StepStarted", "AssetProduced"]
+      )
+    })
+  )
+
+  it.effect("`after` is exclusive, and category, type and limit narrow the list", () =>
+    Effect.gen(function* () {
+      const types = (query: string) =>
+        Effect.map(send("GET", `/api/v1/events?${query}`), ({ text }) => events(text).map(({ type }) => type))
+      assert.deepStrictEqual(yield* types(`after=${Fakes.position(1)}`), ["StepStarted", "AssetProduced"])
+      assert.deepStrictEqual(yield* types("category=asset"), ["AssetProduced"])
+      assert.deepStrictEqual(yield* types("type=StepStarted&type=AssetProduced"), ["StepStarted", "AssetProduced"])
+      assert.deepStrictEqual(yield* types("limit=1"), ["RunRequested"])
+      assert.deepStrictEqual(yield* types(`after=${Fakes.position(3)}`), [])
+      assert.deepStrictEqual(yield* types("category=nothing"), [])
+    })
+  )
+
+  it.effect("more events than a page come in one answer, none twice and none left out", () =>
+    Effect.gen(function* () {
+      for (let batch = 0; batch < 12; batch++) yield* append(`run-many${batch}`, "A", ...Array<string>(99).fill("B"))
+      const all = events((yield* send("GET", "/api/v1/events")).text)
+      assert.strictEqual(new Set(all.map(({ position }) => position)).size, 1203)
+      assert.strictEqual(all.length, 1203)
+      assert.lengthOf(events((yield* send("GET", "/api/v1/events?limit=700")).text), 700)
+    })
+  )
+
+  it.effect("a run's own events are listed page by page", () =>
+    Effect.gen(function* () {
+      const first = yield* send("GET", "/api/v1/runs/many0/events?limit=60")
+      assert.lengthOf(first.json.data as ReadonlyArray<unknown>, 60)
+      const last = yield* send("GET", `/api/v1/runs/many0/events?limit=60&cursor=${first.json.nextCursor}`)
+      assert.lengthOf(last.json.data as ReadonlyArray<unknown>, 40)
+      assert.isNull(last.json.nextCursor)
+    })
+  )
+})
+
+layer(fresh(), { excludeTestServices: true })("the log as server-sent events", (it) => {
+  it.effect("begins from now, and an event comes as soon as it is appended, under its position", () =>
+    Effect.gen(function* () {
+      yield* append("run-1", "RunRequested")
+      const { response, until } = yield* listen("/api/v1/events/stream")
+      assert.strictEqual(response.headers.get("content-type"), "text/event-stream")
+      yield* until((text) => text.includes("retry:"))
+      const appended = yield* append("run-1", "StepStarted")
+      const text = yield* until((text) => text.includes("\n\nid:") && text.endsWith("\n\n"))
+      assert.deepStrictEqual(ids(text), [appended.position])
+      const [, event, data] = /event: (.+)\ndata: (.+)\n\n/.exec(text)!
+      assert.strictEqual(event, "StepStarted")
+      assert.deepInclude(JSON.parse(data!), { stream: "run-1", version: 2, type: "StepStarted" })
+    })
+  )
+
+  it.effect("Last-Event-ID and `after` go on behind it; Last-Event-ID wins", () =>
+    Effect.gen(function* () {
+      yield* append("run-2", "A", "B", "C")
+      const all = ids(
+        yield* (yield* listen(`/api/v1/events/stream?after=${Fakes.position(0)}`)).until(
+          (text) => ids(text).length >= 5
+        )
+      )
+      assert.deepStrictEqual(all.slice(0, 5), [1, 2, 3, 4, 5].map(Fakes.position))
+      const again = yield* listen(`/api/v1/events/stream?after=${Fakes.position(0)}`, {
+        "last-event-id": Fakes.position(4)
+      })
+      const [next] = ids(yield* again.until((text) => ids(text).length >= 1))
+      assert.strictEqual(next, Fakes.position(5))
+    })
+  )
+
+  it.effect("category and type narrow the stream", () =>
+    Effect.gen(function* () {
+      yield* append("asset-9", "AssetProduced", "AssetExpired")
+      const stream = yield* listen(`/api/v1/events/stream?after=${Fakes.position(0)}&category=asset&type=AssetExpired`)
+      const text = yield* stream.until((text) => text.includes("AssetExpired"))
+      assert.lengthOf(ids(text), 1)
+    })
+  )
+})
+
+const reading = { pages: 0 }
+const state = Fakes.makeState()
+const counted = Layer.effect(
+  EventStore,
+  Effect.map(EventStore, (store) => ({
+    ...store,
+    readAll: (options: Parameters<typeof store.readAll>[0]) =>
+      Effect.suspend(() => {
+        reading.pages++
+        return store.readAll(options)
+      })
+  }))
+).pipe(Layer.provide(MemoryEventStore.layer))
+const behind = Layer.mergeAll(Fakes.engine(state), Fakes.reads(state), counted)
+
+layer(server(state, behind), { excludeTestServices: true })("a client that does not read", (it) => {
+  it.effect("is read for no further than the connection holds, and others go on", () =>
+    Effect.gen(function* () {
+      for (let batch = 0; batch < 60; batch++) yield* append(`run-flood${batch}`, "A", ...Array<string>(999).fill("B"))
+      const { port } = yield* Listening
+      // A socket of its own: fetch would read on into its own buffers.
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const socket = connect(port, "127.0.0.1").pause()
+          const path = `/api/v1/events/stream?after=${Fakes.position(0)}`
+          socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+          return socket
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.sleep("500 millis")
+      const stalled = reading.pages
+      assert.isAbove(stalled, 0)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(reading.pages, stalled)
+      // 120 pages hold the whole log.
+      assert.isBelow(stalled, 60)
+      const { until } = yield* listen("/api/v1/events/stream")
+      yield* until((text) => text.includes("retry:"))
+      yield* append("run-after", "Z")
+      assert.include(yield* until((text) => text.includes("event: Z")), "event: Z")
+    })
+  )
+})
