@@ -71,7 +71,7 @@ const perform = Effect.fnUntraced(function* <E, R>(options: DemoOptions, startSe
   )
   const seconds = ((yield* sinceMs(startedAt)) / 1000).toFixed(1)
   yield* Console.log(`Kintsugi listens on ${server.url}, its own Postgres beside it, after ${seconds} s.`)
-  yield* Console.log(`The observatory's files are in ${join(server.baseDir, "data")}. Times are seconds of the act.`)
+  yield* Console.log(`The observatory's files: ${join(server.baseDir, "data")}\nTimes are seconds since the act began.`)
 
   const client = DemoClient.make(server)
   const narrator = DemoNarrator.make()
@@ -95,15 +95,18 @@ const perform = Effect.fnUntraced(function* <E, R>(options: DemoOptions, startSe
     actStartedAt = yield* Clock.currentTimeMillis
     narrator.nextAct()
     const from = feed.count()
-    yield* act.play(stage)
+    const stuck = yield* Effect.match(act.play(stage), { onFailure: ({ message }) => message, onSuccess: () => null })
     const counted = tally(feed.since(from))
     const atMs = yield* sinceMs(actStartedAt)
     const expected = act.expects(counted)
     const held = expected.filter(({ held }) => held).map(({ text }) => text)
     yield* screen.line(atMs, { tone: "good", word: "counted", text: held.join("; ") })
     const broken = expected.filter(({ held }) => !held).map(({ text }) => text)
+    if (stuck !== null) broken.unshift(stuck)
     for (const text of broken) yield* screen.line(atMs, { tone: "loss", word: "NOT SO", text })
     played.push({ act, tally: counted, broken: broken.map((text) => `act ${index + 1}: ${text}`) })
+    // The next act would begin among what this one has left behind.
+    if (stuck !== null) break
   }
 
   yield* summary(screen, played)

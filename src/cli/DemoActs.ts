@@ -3,6 +3,7 @@ import { rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { type DemoClient, DemoFailed, type Seen } from "./DemoClient.ts"
 import type { DemoFeed } from "./DemoFeed.ts"
+import { asset } from "./DemoNarrator.ts"
 import { type DemoTally, type Expectation, expectNumber, expectProducers } from "./DemoTally.ts"
 
 /** What an act has to play with. */
@@ -104,14 +105,16 @@ const destroy = Effect.fnUntraced(function* (
     yield* onDisk(`deleting ${store}/${key}`, () => rm(join(stage.storeFolder(store), key)))
   }
   const [file, ...more] = files
-  const lost = more.length === 0 ? `${file?.store}/${file?.key}` : `all ${files.length} files of ${made.assetId}`
-  yield* stage.hand(`deleted ${lost}${more.length === 0 ? "" : `, minute ${minute(made.minute)}`}`)
+  const all = `all ${files.length} files of ${asset({ assetId: made.assetId, partitionKey: minute(made.minute) })}`
+  yield* stage.hand(`deleted ${more.length === 0 ? `${file?.store}/${file?.key}` : all}`)
 })
 
 // -------------------------------------------------------------------- acts
 
-const allSucceeded = ({ runs, succeeded }: DemoTally): Expectation =>
-  expectNumber("runs that ended well", succeeded, runs)
+const allSucceeded = ({ runs, succeeded }: DemoTally): Expectation => ({
+  text: `${succeeded} of ${runs} runs ended well`,
+  held: runs > 0 && succeeded === runs
+})
 
 const healthy: Act = {
   title: "A quiet day",
@@ -167,7 +170,7 @@ const chain: Act = {
   short: "four levels gone",
   about:
     "publish-reports is at work when its plots go, and everything that they were made from. So much of one store " +
-    "at once could be the store: it is given 2 s to settle, and looked at again, before anything is made.",
+    "at once could be the store itself, which is given time to settle before anything is made.",
   play: Effect.fnUntraced(function* (stage) {
     const from = stage.feed.count()
     const runId = yield* start(stage, { workflow: publication, partitionKey: minute(0), slow: true })
@@ -222,7 +225,7 @@ const outage: Act = {
     expectNumber("losses", tally.losses, 0),
     expectNumber("recoveries", tally.recoveries, 0),
     expectNumber("producer runs", tally.producerRuns, 0),
-    expectNumber("steps that waited for the store", tally.waitedForStore, 6)
+    expectNumber("steps waited for the store", tally.waitedForStore, 6)
   ]
 }
 

@@ -38,7 +38,8 @@ const Produced = Schema.Struct({ assetId: Schema.String, locations: Schema.Array
 const Run = Schema.Struct({
   data: Schema.Struct({ steps: Schema.Array(Schema.Struct({ producedAssets: Schema.Array(Produced) })) })
 })
-const Envelope = Schema.Struct({
+/** What the demo reads of an event. */
+export const Envelope = Schema.Struct({
   stream: Schema.String,
   type: Schema.String,
   data: Schema.Record(Schema.String, Schema.Unknown),
@@ -123,12 +124,16 @@ const eventsOf = (body: ReadableStream<Uint8Array>): Stream.Stream<Seen, DemoFai
     Stream.splitLines,
     Stream.filter((line) => line.startsWith("data:")),
     Stream.mapEffect((line) => decode(Schema.fromJsonString(Envelope), line.slice("data:".length), "/events/stream")),
-    Stream.map(({ data, recordedAt, stream, type }) => ({
-      stream,
-      at: DateTime.toEpochMillis(DateTime.makeUnsafe(recordedAt)),
-      event: Schema.decodeUnknownOption(Known)({ _tag: type, ...data })
-    })),
     // Workflow definitions, stores and slots have events too, which tell nothing here.
-    Stream.filter((seen) => Option.isSome(seen.event)),
-    Stream.map(({ event, ...rest }) => ({ ...rest, event: Option.getOrThrow(event) }))
+    Stream.map(seenOf),
+    Stream.filter(Option.isSome),
+    Stream.map((seen) => seen.value)
   )
+
+/** An event as the API shows it; none for what the demo does not know. */
+export const seenOf = ({ data, recordedAt, stream, type }: typeof Envelope.Type): Option.Option<Seen> =>
+  Option.map(Schema.decodeUnknownOption(Known)({ _tag: type, ...data }), (event) => ({
+    stream,
+    at: DateTime.toEpochMillis(DateTime.makeUnsafe(recordedAt)),
+    event
+  }))

@@ -11,8 +11,8 @@ export interface DemoNarrator {
   readonly nextAct: () => void
 }
 
-/** `observatory-minute-ingest` is `minute-ingest`, `2026-01-01T00-02` is `00-02`: what all have in common is left out. */
-export const shortName = (name: string): string => name.replace(/^observatory[-.]/, "")
+/** What all names have in common is left out: `observatory-minute-ingest` is `minute-ingest`, `2026-01-01T00-02` is `00-02`. */
+const shortName = (name: string): string => name.replace(/^observatory[-.]/, "")
 const shortPartition = (key: string | undefined): string =>
   key === undefined || key === "" ? "" : `[${key.replace(/^\d{4}-\d{2}-\d{2}T/, "")}]`
 
@@ -20,7 +20,9 @@ interface Ref {
   readonly assetId?: string | undefined
   readonly partitionKey?: string | undefined
 }
-const asset = ({ assetId = "?", partitionKey }: Ref): string => `${shortName(assetId)}${shortPartition(partitionKey)}`
+/** An asset as the demo names it: `inbox.csv[00-02]`. */
+export const asset = ({ assetId = "?", partitionKey }: Ref): string =>
+  `${shortName(assetId)}${shortPartition(partitionKey)}`
 
 export const make = (): DemoNarrator => {
   /** By stream: the run's or recovery's name, from its first event. */
@@ -76,7 +78,7 @@ export const make = (): DemoNarrator => {
       case "RunFailed":
         return [{ tone: "loss", word: "failed", text: `${run.name}: ${event.failure.message}` }]
       case "AssetMissingDetected": {
-        const what = event.reason === "missing" ? "is gone: its store answers, its files do not" : "is corrupt"
+        const what = event.reason === "missing" ? "is gone: the store answers, and has it not" : "is corrupt"
         return [{ tone: "loss", word: "detected", text: `${asset(event)} ${what}` }]
       }
       case "RecoveryRequested":
@@ -134,10 +136,10 @@ const why = (failure: Failure): string => {
 const awaited = (waitingFor: WaitingFor): string => {
   switch (waitingFor.type) {
     case "store":
-      return `store ${waitingFor.store}; no retry is used, nothing is healed`
+      return `store ${waitingFor.store}; nothing is healed meanwhile`
     case "input":
       return `${asset(waitingFor)} to be made for the first time`
     case "recovery":
-      return `${asset(waitingFor)}; no retry is used`
+      return `${asset(waitingFor)}; none of its retries is used`
   }
 }
