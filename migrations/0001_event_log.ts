@@ -60,6 +60,10 @@ export default Effect.gen(function* () {
   yield* sql`CREATE INDEX events_command ON events (command_id) WHERE command_id IS NOT NULL`
 
   // One row. The epoch rises when the log holds transaction ids that this server has not given out yet.
-  yield* sql`CREATE TABLE log_epoch (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), epoch integer NOT NULL)`
+  yield* sql`
+    CREATE TABLE log_epoch (
+      only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+      epoch integer NOT NULL
+    )`
   yield* sql`INSERT INTO log_epoch (epoch) VALUES (1)`
 })

@@ -6,8 +6,8 @@ import { SqlClient } from "effect/sql"
  *
  * Texts arrive joined by U+001E, which valid JSON cannot contain; keys of one `waits_on` by U+001F. The first `creates`
  * appends make their stream; both parts are in name order, which is the order of the locks. `owners` says for each
- * event which append it belongs to, from 1; `waits`, `metadatas` and `commands` are null when nothing has any. Answers the ordinals of the appends that lost, and the positions of the
- * events that were written, in order.
+ * event which append it belongs to, from 1. `waits`, `metadatas` and `commands` are null when nothing has any. Answers
+ * the ordinals of the appends that lost, and the positions of the events that were written, in order.
  */
 export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

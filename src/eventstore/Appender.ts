@@ -1,4 +1,4 @@
-import { Cause, Deferred, Effect, Exit, Fiber, type Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as SqlFailure from "../postgres/SqlFailure.ts"
 import { type Answer, lockOrder, parameters, statement } from "./AppendStatement.ts"
@@ -17,8 +17,8 @@ const retryMsMin = 25
 const retryMsMax = 1_000
 
 export interface Observer {
-  /** A batch was answered: how many appends it held. */
-  readonly onBatch: (appends: number) => void
+  /** A batch was answered: how many appends it held, and how long it took from being sent, retries included. */
+  readonly onBatch: (appends: number, seconds: number) => void
   /** Whether the database answers. */
   readonly onAvailable: (available: boolean) => void
 }
@@ -38,13 +38,14 @@ interface Entry {
 }
 
 /**
- * Group commit: one batch in flight; what is queued meanwhile is the next batch, without a timer. An append answers when
- * it is durable. While the database is away appends wait.
+ * Group commit: one batch in flight; what is queued meanwhile is the next batch, without a timer. An append answers
+ * when it is durable. While the database is away appends wait.
  */
 export const make = Effect.fnUntraced(function* (
   connection: WriterConnection,
   observer: Observer
 ): Effect.fn.Return<Appender, never, Scope.Scope> {
+  const clock = yield* Clock.Clock
   let queue: Array<Entry> = []
   let wake: Deferred.Deferred<void> | null = null
 
@@ -71,6 +72,7 @@ export const make = Effect.fnUntraced(function* (
   /** Writes a batch until every append of it has its outcome. */
   const write: (batch: ReadonlyArray<Entry>) => Effect.Effect<void> = Effect.fnUntraced(function* (batch) {
     let pauseMs = retryMsMin
+    const beganNs = clock.monotonicTimeNanosUnsafe()
     while (true) {
       const asked = yield* Effect.exit(
         Effect.suspend(() => connection.query(statement, parameters(batch.map(({ append }) => append))))
@@ -79,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
         observer.onAvailable(true)
         const losers = accept(batch, asked.value[0] as unknown as Answer)
         if (losers.length > 0) yield* decideLosers(losers)
-        observer.onBatch(batch.length)
+        observer.onBatch(batch.length, Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9)
         return
       }
       const error = Cause.squash(asked.cause)

@@ -9,7 +9,7 @@ export const Position = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}-[0-9a
 )
 export type Position = typeof Position.Type
 
-/** Who caused an event, and in which conversation. Absent fields are not stored; see `EventCodec` for what reads derive. */
+/** Who caused an event, and in which conversation. Absent fields are not stored (`EventCodec.metadataText`). */
 export interface Metadata {
   /** Id of the command from outside (derived from principal, route and Idempotency-Key); on its first event only. */
   readonly commandId?: string

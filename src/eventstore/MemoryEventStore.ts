@@ -1,12 +1,5 @@
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
-import {
-  type Append,
-  AppendRefused,
-  EventStore,
-  type Position,
-  type RecordedEvent,
-  VersionConflict
-} from "./EventStore.ts"
+import { AppendRefused, EventStore, type Position, type RecordedEvent, VersionConflict } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
 
 const commandAgeMaxMs = 7 * 24 * 60 * 60_000

@@ -13,6 +13,12 @@ export const batchSize = Metric.histogram("kintsugi_eventstore_append_batch_size
   boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 })
 
+/** Seconds from sending a batch to its answer. */
+export const batchSeconds = Metric.histogram("kintsugi_eventstore_append_seconds", {
+  description: "Time to write a batch of appends",
+  boundaries: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
+})
+
 /** The log in Postgres. Needs a migrated database; writes over one connection of its own, reads through the pool. */
 export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effect(
   EventStore,
@@ -32,8 +38,9 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
     )
     const appender = yield* Appender.make(connection, {
       onAvailable,
-      onBatch: (appends) => {
+      onBatch: (appends, seconds) => {
         batchSize.updateUnsafe(appends, context)
+        batchSeconds.updateUnsafe(seconds, context)
         PubSub.publishUnsafe(ticks, undefined)
       }
     })

@@ -16,7 +16,7 @@ export type Identity =
 const nobody = 65_534
 
 /**
- * Chooses the identity for `clusterDir`. An existing cluster keeps its owner, because PostgreSQL demands to own its data.
+ * Chooses the identity for `clusterDir`. An existing cluster keeps its owner: PostgreSQL demands to own its data.
  * `paths` are the folders that the server must be able to enter.
  */
 export const choose = (clusterDir: string, paths: ReadonlyArray<string>): Effect.Effect<Identity> =>

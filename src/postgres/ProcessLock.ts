@@ -38,8 +38,8 @@ const applicationNameMax = 63
 const channel = "kintsugi_process_lock"
 
 /**
- * Takes the lock or fails with who has it. It belongs to a session of its own: when that is cut, the lock is taken again
- * as soon as the database is back, unless somebody else was faster.
+ * Takes the lock or fails with who has it. It belongs to a session of its own: when that is cut, the lock is taken
+ * again as soon as the database is back, unless somebody else was faster.
  */
 export const layer: Layer.Layer<ProcessLock, AlreadyServed | SqlError, PgClient.PgClient> = Layer.effect(
   ProcessLock,

@@ -15,7 +15,8 @@ const fresh = Layer.provideMerge(PgEventStore.layer, database)
 /** Writes each event into a table, once: the unique key would refuse it a second time. */
 const seenTable = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`CREATE TABLE seen (nth int GENERATED ALWAYS AS IDENTITY, stream text, version int, UNIQUE (stream, version))`
+  yield* sql`
+    CREATE TABLE seen (nth int GENERATED ALWAYS AS IDENTITY, stream text, version int, UNIQUE (stream, version))`
   const handle = (events: ReadonlyArray<RecordedEvent>) =>
     Effect.forEach(
       events,

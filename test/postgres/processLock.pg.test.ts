@@ -53,8 +53,8 @@ layer(TestServer.layer, { excludeTestServices: true })("the process lock", (it) 
       const context = yield* acquired
       const { config } = yield* PgClient.PgClient
       const connection = yield* PgConnection.make(config)
-      const holder =
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+      const holder = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
       const [before] = yield* connection.queryValues(holder)
       yield* connection.queryValues("SELECT pg_terminate_backend($1::int)", [before![0]])
       const after = yield* connection
@@ -78,7 +78,8 @@ layer(TestServer.layer, { excludeTestServices: true })("the process lock", (it) 
       yield* proxy.set("refuse")
       const connection = yield* PgConnection.make(config)
       yield* connection.queryValues(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'kintsugi %@%' AND datname = current_database()"
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name LIKE 'kintsugi %@%' AND datname = current_database()`
       )
       yield* lockAs("kintsugi 4711@workshop").pipe(Effect.retry({ times: 20 }))
       yield* proxy.set("pass")
