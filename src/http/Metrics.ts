@@ -59,7 +59,7 @@ export const text = Effect.gen(function* () {
     plain("kintsugi_resident_actors", "Actors in the memory of this process.", gauges.residentActors),
     plain(
       "kintsugi_loop_blocked_seconds",
-      "How long the event loop was blocked, at the worst.",
+      "How long the event loop was blocked when last looked at.",
       gauges.loopBlockedMs / 1000
     )
   ]

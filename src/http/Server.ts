@@ -7,6 +7,7 @@ import type { Socket } from "node:net"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
+import * as Connections from "./Connections.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
@@ -60,7 +61,9 @@ export const routes = (token: Redacted.Redacted) =>
 export const layer = (options: ServerOptions) =>
   Layer.unwrap(
     Effect.map(Deferred.make<void>(), (stopped) => {
-      const node = NodeHttpServer.layer(makeServer, {
+      const server = makeServer()
+      const connections = Connections.track(server)
+      const node = NodeHttpServer.layer(() => server, {
         host: options.host,
         port: options.port,
         gracefulShutdownTimeout: finishWithin
@@ -70,11 +73,20 @@ export const layer = (options: ServerOptions) =>
         disableLogger: true,
         disableListenLog: true
       }).pipe(Layer.provide(Layer.succeed(Draining, stopped)))
-      // Finalizers run backwards: the streams end before the server waits for its connections.
-      const draining = Layer.effectDiscard(Effect.addFinalizer(() => Deferred.succeed(stopped, undefined)))
-      return draining.pipe(Layer.provideMerge(served), Layer.provideMerge(listening(options.host)), Layer.provide(node))
+      // Finalizers run backwards: first the streams and idle connections end, then the server waits for the requests
+      // in flight, and what is left after that is abandoned, so that the listener's own close ends.
+      const draining = atEnd(Effect.andThen(Deferred.succeed(stopped, undefined), Effect.sync(connections.drain)))
+      const abandoning = atEnd(Effect.sync(connections.abandon))
+      return draining.pipe(
+        Layer.provideMerge(served),
+        Layer.provideMerge(listening(options.host)),
+        Layer.provideMerge(abandoning),
+        Layer.provide(node)
+      )
     })
   )
+
+const atEnd = (effect: Effect.Effect<unknown>) => Layer.effectDiscard(Effect.addFinalizer(() => effect))
 
 const finishWithin = Duration.seconds(15)
 
@@ -87,8 +99,12 @@ const limits = {
   maxHeaderSize: 16 * 1024
 }
 
+/** Beyond this many the system would run out of files, the database's among them. */
+const connectionsMax = 4_096
+
 const makeServer = () => {
   const server = createServer(limits)
+  server.maxConnections = connectionsMax
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket))
   return server
 }

@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import { OpenApi } from "effect/http-api"
+import { Api } from "../../src/http/api/Api.ts"
+
+interface Operation {
+  readonly operationId: string
+  readonly security: ReadonlyArray<unknown>
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>
+}
+
+const document = OpenApi.fromApi(Api)
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({
+    route: `${method.toUpperCase()} ${path}`,
+    operation
+  }))
+)
+
+const open = ["GET /livez", "GET /readyz", "GET /openapi.json"]
+const routes = [
+  "PUT /api/v1/workflows/{slug}",
+  "GET /api/v1/workflows",
+  "GET /api/v1/workflows/{slug}",
+  "POST /api/v1/workflows/{slug}/run",
+  "POST /api/v1/workflows/{runId}/recover",
+  "GET /api/v1/runs",
+  "GET /api/v1/runs/{id}",
+  "GET /api/v1/runs/{id}/events",
+  "POST /api/v1/runs/{id}/cancel",
+  "POST /api/v1/runs/{id}/recover",
+  "GET /api/v1/recoveries",
+  "GET /api/v1/recoveries/{id}",
+  "POST /api/v1/recoveries/plan",
+  "POST /api/v1/recoveries/{id}/retry",
+  "POST /api/v1/recoveries/{id}/cancel",
+  "GET /api/v1/admin/queue-health",
+  "GET /api/v1/admin/stores",
+  "GET /api/v1/admin/projections",
+  "GET /api/v1/notifications",
+  "POST /api/v1/notifications/{id}/read",
+  "GET /api/v1/events",
+  "GET /api/v1/events/stream",
+  "GET /metrics",
+  ...open
+]
+
+describe("the OpenAPI document", () => {
+  it("holds every route of the API under its full path, and no other", () => {
+    assert.sameMembers(
+      operations.map(({ route }) => route),
+      routes
+    )
+  })
+
+  it("says that every error is a problem", () => {
+    for (const { operation, route } of operations) {
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        if (Number(status) < 400) continue
+        assert.deepStrictEqual(Object.keys(content ?? {}), ["application/problem+json"], `${route} ${status}`)
+      }
+    }
+  })
+
+  it("demands a bearer token everywhere but where an orchestrator asks", () => {
+    for (const { operation, route } of operations) {
+      const statuses = Object.keys(operation.responses)
+      assert.lengthOf(operation.security, open.includes(route) ? 0 : 1, route)
+      assert.strictEqual(statuses.includes("401"), !open.includes(route), route)
+    }
+  })
+
+  it("names what each command can be answered with", () => {
+    const statuses = (route: string) =>
+      Object.keys(operations.find((operation) => operation.route === route)!.operation.responses)
+    assert.includeMembers(statuses("POST /api/v1/runs/{id}/cancel"), [
+      "202",
+      "400",
+      "404",
+      "409",
+      "413",
+      "415",
+      "422",
+      "503"
+    ])
+    assert.includeMembers(statuses("PUT /api/v1/workflows/{slug}"), ["200", "201", "400", "409", "422", "503"])
+    assert.includeMembers(statuses("GET /api/v1/runs"), ["200", "400", "401", "500", "503"])
+  })
+
+  it("is plain JSON without a reference to nowhere", () => {
+    const text = JSON.stringify(document)
+    const names = Object.keys(document.components.schemas)
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) assert.include(names, name)
+    assert.includeMembers(names, ["Run", "Step", "Recovery", "Event", "QueueHealth", "Notification"])
+  })
+})
