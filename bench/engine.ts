@@ -15,7 +15,8 @@ export const temporaryFolder = Effect.acquireRelease(
 export const layer = (dataDir: string, given: Partial<RuntimeSettings> & Pick<RuntimeSettings, "jobs">) =>
   engine({
     processId: "bench",
-    concurrency: 16,
+    // As many steps may execute as runs are in flight: what is measured is the engine, not the slots.
+    concurrency: 256,
     crashLimit: 10,
     drainMs: 1_000,
     settleMs: 100,

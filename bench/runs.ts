@@ -1,17 +1,8 @@
 import { Effect } from "effect"
 import { Engine } from "../src/actors/Engine.ts"
-import { defineJob } from "../src/index.ts"
 import { layer, temporaryFolder } from "./engine.ts"
 import { counters, cpuUs, percentile } from "./measure.ts"
-
-const job = defineJob({ slug: "trivial", run: () => ({ result: { ok: true } }) })
-const workflow = {
-  steps: [
-    { id: "a", jobSlug: "trivial" },
-    { id: "b", jobSlug: "trivial", dependsOn: ["a"] },
-    { id: "c", jobSlug: "trivial", dependsOn: ["b"] }
-  ]
-}
+import { defineTrivial, trivial } from "./trivial.ts"
 
 /** Runs until `count` have ended, `inFlight` at a time; ms of each from its start to its end. */
 const drive = Effect.fnUntraced(function* (count: number, inFlight: number) {
@@ -42,8 +33,7 @@ export const measure = (options: {
       const dataDir = yield* temporaryFolder
       const { buckets, count, inFlight } = options
       const body = Effect.gen(function* () {
-        const engine = yield* Engine
-        yield* engine.define("bench", workflow, "app")
+        yield* defineTrivial
         // The first runs compile the code and fill the caches.
         yield* drive(Math.min(count, 2_000), inFlight)
         const before = yield* counters
@@ -64,7 +54,7 @@ export const measure = (options: {
           fullPageImages: after.fullPageImages - before.fullPageImages
         }
       })
-      const given = { jobs: [job], ...(buckets === undefined ? {} : { buckets }) }
+      const given = { jobs: [trivial], ...(buckets === undefined ? {} : { buckets }) }
       return yield* Effect.provide(body, layer(dataDir, given))
     })
   )

@@ -137,6 +137,7 @@ export const make = Effect.gen(function* () {
   const plan = (recovery: State, round: number, commit: Send) =>
     Effect.gen(function* () {
       const ref = refOf(recovery)
+      if (round > 1) yield* cancelRun(recovery.producerRunId, "the recovery was opened afresh")
       yield* Effect.sleep(Duration.millis(coalesceMs))
       let reality: Reality = yield* assets.check(ref, { reportedBy: recovery.recoveryId })
       const lost = reality.state.latest?.parts[0]?.store
@@ -323,7 +324,8 @@ export const make = Effect.gen(function* () {
         const { round } = recovery
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
       }
-      return yield* commit({ _tag: "NextAttempt", attempt, wanted: yield* isWanted(recovery) })
+      const asked = recovery.waiterCount
+      return yield* commit({ _tag: "NextAttempt", attempt, wanted: yield* isWanted(recovery), asked })
     })
 
   const release = (recovery: State, from: number, to: number, commit: Send) =>

@@ -4,8 +4,14 @@ import { Position } from "./EventStore.ts"
 export const start = Position.make(`${"0".repeat(8)}-${"0".repeat(16)}-${"0".repeat(16)}`)
 
 /** The place of an event, from the columns of its row; `transactionId` is decimal text. */
-export const of = (epoch: number, transactionId: string, globalPosition: bigint): Position =>
-  within(prefix(epoch, transactionId), globalPosition)
+export const of = (epoch: number, transactionId: string, globalPosition: bigint): Position => {
+  // Rows of one transaction lie together, so nearly every row has the prefix of the one before.
+  if (last === null || last.epoch !== epoch || last.transactionId !== transactionId) {
+    last = { epoch, transactionId, prefix: prefix(epoch, transactionId) }
+  }
+  return within(last.prefix, globalPosition)
+}
+let last: { readonly epoch: number; readonly transactionId: string; readonly prefix: string } | null = null
 
 /** What all events of one transaction have in common, so that a batch works it out once. */
 export const prefix = (epoch: number, transactionId: string): string =>
