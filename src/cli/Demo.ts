@@ -113,7 +113,8 @@ const perform = Effect.fnUntraced(function* <E, R>(options: DemoOptions, startSe
   const totalSeconds = ((yield* sinceMs(startedAt)) / 1000).toFixed(1)
   const broken = played.flatMap((each) => each.broken)
   if (broken.length > 0) {
-    const message = `after ${totalSeconds} s, ${broken.length} expectations did not hold: ${broken.join("; ")}`
+    const list = broken.map((text) => `  ${text}`).join("\n")
+    const message = `after ${totalSeconds} s, ${broken.length} expectations did not hold:\n${list}`
     return yield* new DemoFailed({ message })
   }
   const runs = played.reduce((total, each) => total + each.tally.runs, 0)

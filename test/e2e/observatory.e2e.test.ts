@@ -165,7 +165,8 @@ const countedSince = Effect.fnUntraced(function* (position: string): Effect.fn.R
   })
   return yield* Effect.repeat(counted, {
     until: ({ runs, succeeded }) => runs === succeeded,
-    schedule: Schedule.both(Schedule.spaced("50 millis"), Schedule.recurs(100))
+    schedule: Schedule.spaced("50 millis"),
+    times: 100
   })
 })
 
