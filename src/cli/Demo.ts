@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, Redacted, References, type Scope } from "effect"
+import { Clock, Console, Effect, Redacted, type Scope } from "effect"
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -59,16 +59,7 @@ const perform = Effect.fnUntraced(function* <E, R>(options: DemoOptions, startSe
   const screen = DemoScreen.make({ colours: process.stdout.isTTY === true && !process.env.NO_COLOR })
   const dataDir = options.dataDir ?? (yield* temporaryFolder(options.keep))
   const app = yield* installObservatory(dataDir)
-  // Made here, the token is not shown between the lines of the demo.
-  const made = yield* AdminToken.ensure(dataDir, null).pipe(
-    Effect.mapError((cause) => new DemoFailed({ message: cause.message, cause }))
-  )
-  const server = yield* Effect.provideService(
-    startServer({ app, port: options.port ?? 0, dataDir }),
-    // What the server warns of is what the demo tells.
-    References.MinimumLogLevel,
-    "Error"
-  )
+  const server = yield* startServer({ app, port: options.port ?? 0, dataDir })
   const seconds = ((yield* sinceMs(startedAt)) / 1000).toFixed(1)
   yield* Console.log(`Kintsugi listens on ${server.url}, its own Postgres beside it, after ${seconds} s.`)
   yield* Console.log(`The observatory's files: ${join(server.baseDir, "data")}\nTimes are seconds since the act began.`)
@@ -121,7 +112,8 @@ const perform = Effect.fnUntraced(function* <E, R>(options: DemoOptions, startSe
   yield* Console.log(`\nAll ${runs} runs succeeded in ${totalSeconds} s, start of the server included.`)
   yield* Console.log("Nobody retried, repaired or restarted anything: the hand that you saw only took things away.")
   if (!options.keep) return
-  const isInFile = Redacted.value(made.token) === Redacted.value(server.token)
+  const kept = yield* Effect.orElseSucceed(AdminToken.find(dataDir), () => null)
+  const isInFile = kept !== null && Redacted.value(kept) === Redacted.value(server.token)
   yield* Console.log(`\nThe server stays at ${server.url} until Ctrl-C. Try GET ${server.url}/api/v1/recoveries.`)
   yield* Console.log(
     `The token is ${isInFile ? `in ${AdminToken.fileOf(dataDir)}` : "the one in KINTSUGI_ADMIN_TOKEN"}.`
