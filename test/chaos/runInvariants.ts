@@ -1,0 +1,160 @@
+import type { Fact } from "./history.ts"
+
+/** What the checker needs of a definition, by `slug@version`. */
+export type Graphs = ReadonlyMap<string, ReadonlyArray<GraphStep>>
+
+export interface GraphStep {
+  readonly id: string
+  readonly dependsOn: ReadonlyArray<string>
+  readonly maxAttempts: number
+}
+
+interface Step {
+  attempt: number
+  status: "idle" | "executing" | "recording" | "done" | "waiting"
+  waitsFor: string
+}
+
+interface StepFields {
+  readonly stepId: string
+  readonly attempt: number
+  readonly produced?: ReadonlyArray<unknown>
+  readonly waitingFor?: unknown
+  readonly retry?: number
+}
+
+/** May follow a run's end: what was produced is recorded, and whoever asked for the run is told. */
+const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "StepOutputsRecorded"])
+
+const runEnds: ReadonlySet<string> = new Set(["RunSucceeded", "RunFailed", "RunCanceled"])
+
+/** Every fault of one run's history. */
+export const runFaults = (
+  streamName: string,
+  facts: ReadonlyArray<Fact>,
+  graphs: Graphs,
+  isOver: boolean
+): ReadonlyArray<string> => {
+  const faults: Array<string> = []
+  const steps = new Map<string, Step>()
+  const step = (id: string): Step => {
+    const known = steps.get(id) ?? { attempt: 0, status: "idle", waitsFor: "" }
+    steps.set(id, known)
+    return known
+  }
+  let graph: ReadonlyArray<GraphStep> = []
+  let ended: string | null = null
+  let requested = 0
+
+  for (const { at, data, type } of facts) {
+    const fields = data as unknown as StepFields
+    if (ended !== null && type !== "RunRecovered" && !epilogue.has(type)) faults.push(`${at}: after ${ended}`)
+    if (requested === 0 && type !== "RunRequested") faults.push(`${at}: before the run was requested`)
+    switch (type) {
+      case "RunRequested": {
+        const { version, workflow } = data as { readonly workflow: string; readonly version: number }
+        const found = graphs.get(`${workflow}@${version}`)
+        if (found === undefined) faults.push(`${at}: no definition ${workflow}@${version} in the log`)
+        graph = found ?? []
+        requested++
+        break
+      }
+      case "RunRecovered":
+        if (ended !== "RunFailed") faults.push(`${at}: recovered after ${ended ?? "no end"}`)
+        ended = null
+        for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
+        break
+      case "StepStarted":
+        faults.push(...startFaults(at, fields, step, graph))
+        Object.assign(step(fields.stepId), { attempt: fields.attempt, status: "executing" })
+        break
+      case "StepSucceeded": {
+        const current = step(fields.stepId)
+        if (current.status === "recording" || current.status === "done") {
+          faults.push(`${at}: step ${fields.stepId} succeeds twice`)
+        } else if (current.status !== "executing" || current.attempt !== fields.attempt) {
+          faults.push(`${at}: step ${fields.stepId} ends attempt ${fields.attempt}, which is not under way`)
+        }
+        current.status = (fields.produced ?? []).length > 0 ? "recording" : "done"
+        break
+      }
+      case "StepOutputsRecorded":
+        if (step(fields.stepId).status !== "recording")
+          faults.push(`${at}: step ${fields.stepId} has nothing to record`)
+        step(fields.stepId).status = "done"
+        break
+      case "StepFailed":
+        if (step(fields.stepId).status === "done") faults.push(`${at}: step ${fields.stepId} fails after it succeeded`)
+        step(fields.stepId).status = "idle"
+        break
+      case "StepRetryScheduled": {
+        const bound = graph.find(({ id }) => id === fields.stepId)?.maxAttempts
+        if (bound !== undefined && (fields.retry ?? 0) >= bound) {
+          faults.push(`${at}: retry ${fields.retry} of step ${fields.stepId}, which has ${bound} attempts`)
+        }
+        break
+      }
+      case "StepSuspended":
+        Object.assign(step(fields.stepId), { status: "waiting", waitsFor: JSON.stringify(fields.waitingFor) })
+        break
+      case "StepResumed":
+        step(fields.stepId).status = "idle"
+        break
+      case "StepSkipped":
+        step(fields.stepId).status = "done"
+        break
+      case "RunInterrupted":
+        for (const cut of (data as unknown as { readonly steps: ReadonlyArray<StepFields> }).steps) {
+          const current = step(cut.stepId)
+          if (current.status !== "executing" || current.attempt !== cut.attempt) {
+            faults.push(`${at}: attempt ${cut.attempt} of ${cut.stepId} was not under way`)
+          }
+          current.status = "idle"
+        }
+        break
+      case "RunSucceeded":
+        for (const { id } of graph) if (step(id).status !== "done") faults.push(`${at}: step ${id} is not finished`)
+        break
+    }
+    if (runEnds.has(type)) ended = type
+  }
+  if (requested !== 1) faults.push(`${streamName}: requested ${requested} times`)
+  if (isOver) faults.push(...endFaults(streamName, steps, ended))
+  return faults
+}
+
+const startFaults = (
+  at: string,
+  { attempt, stepId }: StepFields,
+  step: (id: string) => Step,
+  graph: ReadonlyArray<GraphStep>
+): ReadonlyArray<string> => {
+  const faults: Array<string> = []
+  const current = step(stepId)
+  if (current.status === "done" || current.status === "recording") {
+    faults.push(`${at}: step ${stepId} runs again after it succeeded`)
+  }
+  if (current.status === "executing") faults.push(`${at}: step ${stepId} begins while it executes`)
+  if (current.status === "waiting") faults.push(`${at}: step ${stepId} begins while it waits for ${current.waitsFor}`)
+  if (attempt !== current.attempt + 1) {
+    faults.push(`${at}: step ${stepId} goes from attempt ${current.attempt} to ${attempt}`)
+  }
+  const definition = graph.find(({ id }) => id === stepId)
+  for (const id of definition?.dependsOn ?? []) {
+    if (step(id).status !== "done") faults.push(`${at}: step ${stepId} begins before ${id} has finished`)
+  }
+  return faults
+}
+
+const endFaults = (streamName: string, steps: ReadonlyMap<string, Step>, ended: string | null) => {
+  const faults: Array<string> = []
+  if (ended === null) {
+    const waiting = [...steps].filter(([, { status }]) => status === "waiting")
+    const who = waiting.map(([id, { waitsFor }]) => `${id} waits for ${waitsFor}`).join("; ")
+    faults.push(`${streamName}: has not ended (${who === "" ? "no step waits" : who})`)
+  }
+  for (const [id, { status }] of steps) {
+    if (status === "recording") faults.push(`${streamName}: what step ${id} produced was never recorded`)
+  }
+  return faults
+}
