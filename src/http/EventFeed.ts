@@ -1,5 +1,5 @@
 import { Clock, Deferred, Duration, Effect, Option, Queue, Result, Stream } from "effect"
-import { EventStore, type LogUnavailable, type Page, type Position } from "../eventstore/EventStore.ts"
+import { EventStore, type LogUnavailable, type Page, Position } from "../eventstore/EventStore.ts"
 import { viewOf } from "./EventShape.ts"
 
 export interface EventFilter {
@@ -24,7 +24,7 @@ export const lines = Effect.fnUntraced(function* (after: Position | null, filter
   const head = yield* store.head
   const read = (from: Position | null, left: number) =>
     store.readAll({ after: from, limit: Math.min(pageEvents, left), ...filterOf(filter) })
-  const first = yield* read(after, limit)
+  const first = yield* read(after === null ? null : askable(after), limit)
 
   interface Cursor {
     readonly page: Effect.Effect<Page, LogUnavailable>
@@ -78,7 +78,7 @@ export const serverSent = Effect.fnUntraced(function* (
     })
 
   const startedAt = yield* Clock.currentTimeMillis
-  const frames = Stream.paginate({ after, spokeAt: startedAt }, (cursor: Cursor) =>
+  const frames = Stream.paginate({ after: askable(after), spokeAt: startedAt }, (cursor: Cursor) =>
     Effect.flatMap(Deferred.isDone(stopped), (ended) =>
       ended
         ? Effect.succeed([[], Option.none<Cursor>()] as const)
@@ -96,3 +96,16 @@ const filterOf = ({ category, types }: EventFilter) => ({
   ...(category === undefined ? {} : { category }),
   ...(types === undefined || types.length === 0 ? {} : { types })
 })
+
+const lastEpoch = "7fffffff"
+const lastNumber = "7fffffffffffffff"
+
+/**
+ * A position may be well formed and beyond every number that the database has. It stands where it stands, behind
+ * everything before it, in words that a query takes.
+ */
+const askable = (position: Position): Position => {
+  const [epoch, transaction, number] = position.split("-") as [string, string, string]
+  if (epoch > lastEpoch) return Position.make(`${lastEpoch}-${"f".repeat(16)}-${lastNumber}`)
+  return number > lastNumber ? Position.make(`${epoch}-${transaction}-${lastNumber}`) : position
+}

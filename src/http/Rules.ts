@@ -1,4 +1,4 @@
-import { ByteSize, Effect, Layer, SchemaIssue, type Types } from "effect"
+import { ByteSize, Effect, Layer, type Schema, SchemaIssue, type Types } from "effect"
 import { HttpIncomingMessage, type HttpServerError, HttpServerRequest } from "effect/http"
 import { type HttpApiEndpoint, HttpApiError } from "effect/http-api"
 import { jsonCopy, pathText } from "../domain/JsonBounds.ts"
@@ -95,9 +95,25 @@ const checkBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpSe
   if (text === null) return yield* invalidBody({ path: "", message: "must be valid UTF-8" })
   const parsed = parseJson(text)
   if ("fault" in parsed) return yield* invalidBody({ path: "", message: `must be valid JSON: ${parsed.fault}` })
-  const { problems } = jsonCopy(parsed.value)
+  const { problems, value } = jsonCopy(parsed.value)
   if (problems.length > 0) return yield* invalidBody(...problems)
+  const broken = illFormed(value, [])
+  if (broken.length > 0) return yield* invalidBody(...broken)
 })
+
+/**
+ * Where an escape such as `\ud800` stands for half a character: valid JSON, but no text, and the database refuses it
+ * where it has to read the string.
+ */
+const illFormed = (value: Schema.Json, path: ReadonlyArray<PropertyKey>): ReadonlyArray<Omit<Fault, "in">> => {
+  const fault = { path: pathText(path), message: "must not contain half a surrogate pair" }
+  if (typeof value === "string") return value.isWellFormed() ? [] : [fault]
+  if (typeof value !== "object" || value === null) return []
+  if (Array.isArray(value)) return value.flatMap((item, index) => illFormed(item, [...path, index]))
+  return Object.entries(value).flatMap(([key, item]) =>
+    key.isWellFormed() ? illFormed(item, [...path, key]) : [fault]
+  )
+}
 
 const unreadable = (error: HttpServerError.HttpServerError) =>
   error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"

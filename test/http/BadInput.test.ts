@@ -42,6 +42,9 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["PUT", "/livez", {}, 405, "method_not_allowed"],
   ["GET", "/api/v1/workflows/x/run", {}, 405, "method_not_allowed"],
 
+  ["GET", "/api/v1/runs/a%00b", {}, 400, "invalid_input", "id"],
+  ["POST", "/api/v1/workflows/a%0Ab/run", {}, 400, "invalid_input", "slug"],
+
   // ---- queries
   ["GET", "/api/v1/runs?limit=0", {}, 400, "invalid_input", "limit"],
   ["GET", "/api/v1/runs?limit=501", {}, 400, "invalid_input", "limit"],
@@ -108,6 +111,15 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
     "invalid_input",
     "parameters.__proto__"
   ],
+  [
+    "POST",
+    "/api/v1/workflows/orders/run",
+    { body: '{"parameters":{"a":["\\ud800"]}}' },
+    400,
+    "invalid_input",
+    "parameters.a[0]"
+  ],
+  ["PUT", "/api/v1/workflows/orders", { body: '{"\\udc00":1}' }, 400, "invalid_input", ""],
   ["PUT", "/api/v1/workflows/orders", { body: deep }, 400, "invalid_input"],
   [
     "POST",

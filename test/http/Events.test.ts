@@ -45,7 +45,24 @@ const listen = Effect.fnUntraced(function* (path: string, headers: Record<string
 
 const ids = (text: string): ReadonlyArray<string> => [...text.matchAll(/^id: (.+)$/gm)].map(([, id]) => id!)
 
-const fresh = () => Layer.fresh(server(Fakes.makeState()))
+/** What was asked of the log. */
+const reading = { pages: 0, after: [] as Array<string | null> }
+const state = Fakes.makeState()
+const counted = Layer.effect(
+  EventStore,
+  Effect.map(EventStore, (store) => ({
+    ...store,
+    readAll: (options: Parameters<typeof store.readAll>[0]) =>
+      Effect.suspend(() => {
+        reading.pages++
+        reading.after.push(options.after)
+        return store.readAll(options)
+      })
+  }))
+).pipe(Layer.provide(MemoryEventStore.layer))
+const behind = () => Layer.mergeAll(Fakes.engine(state), Fakes.reads(state), counted)
+
+const fresh = () => Layer.fresh(server(state, behind()))
 
 layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
   it.effect("every event is one line in log order, in the one shape that every listing has", () =>
@@ -93,6 +110,18 @@ layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
       assert.strictEqual(new Set(all.map(({ position }) => position)).size, 1203)
       assert.strictEqual(all.length, 1203)
       assert.lengthOf(events((yield* send("GET", "/api/v1/events?limit=700")).text), 700)
+    })
+  )
+
+  it.effect("a position beyond every number that the database has is asked for in words that it takes", () =>
+    Effect.gen(function* () {
+      for (const epoch of ["ffffffff", "00000001"]) {
+        const after = `${epoch}-${"f".repeat(16)}-${"f".repeat(16)}`
+        const { status, text } = yield* send("GET", `/api/v1/events?after=${after}`)
+        assert.strictEqual(status, 200)
+        assert.strictEqual(text, "")
+        assert.match(reading.after.at(-1)!, /^[0-7][0-9a-f]{7}-f{16}-7f{15}$/)
+      }
     })
   )
 
@@ -150,22 +179,7 @@ layer(fresh(), { excludeTestServices: true })("the log as server-sent events", (
   )
 })
 
-const reading = { pages: 0 }
-const state = Fakes.makeState()
-const counted = Layer.effect(
-  EventStore,
-  Effect.map(EventStore, (store) => ({
-    ...store,
-    readAll: (options: Parameters<typeof store.readAll>[0]) =>
-      Effect.suspend(() => {
-        reading.pages++
-        return store.readAll(options)
-      })
-  }))
-).pipe(Layer.provide(MemoryEventStore.layer))
-const behind = Layer.mergeAll(Fakes.engine(state), Fakes.reads(state), counted)
-
-layer(server(state, behind), { excludeTestServices: true })("a client that does not read", (it) => {
+layer(fresh(), { excludeTestServices: true })("a client that does not read", (it) => {
   it.effect("is read for no further than the connection holds, and others go on", () =>
     Effect.gen(function* () {
       for (let batch = 0; batch < 60; batch++) yield* append(`run-flood${batch}`, "A", ...Array<string>(999).fill("B"))
