@@ -1,4 +1,4 @@
-import { defineJob } from "../../src/index.ts"
+import { defineJob, type JobContext } from "../../src/index.ts"
 
 /** Counts executions of each job by partition: `job[partition]`. */
 export const makeChain = () => {
@@ -53,3 +53,47 @@ export const makeChain = () => {
   }
   return { calls, count, jobs, workflows }
 }
+
+/** One step that runs the job of its own name, with a retry policy that costs no time. */
+export const stepFor = (
+  job: string,
+  links: { readonly consumes?: ReadonlyArray<string>; readonly produces?: ReadonlyArray<string> } & object = {}
+) => {
+  const { consumes = [], produces = [], ...rest } = links
+  return {
+    id: job,
+    jobSlug: job,
+    retryPolicy: { maxAttempts: 3, strategy: "fixed", initialDelayMs: 10, jitter: "none" },
+    consumes: consumes.map((assetId) => ({ assetId })),
+    produces: produces.map((assetId) => ({ assetId })),
+    ...rest
+  }
+}
+
+/** The object that `makes` writes for an asset. */
+export const keyOf = (assetId: string, partitionKey?: string) =>
+  `${assetId}${partitionKey === undefined ? "" : `-${partitionKey}`}.txt`
+
+/** A job that writes one object of the store `lake` and declares it; `text` says what it writes. */
+export const makes = (
+  assetId: string,
+  text: (ctx: JobContext) => string | Promise<string> = (ctx) => `${assetId} of ${ctx.partitionKey ?? "all"}`,
+  slug = `make-${assetId}`
+) =>
+  defineJob({
+    slug,
+    run: async (ctx) => {
+      const location = await ctx.files.writeText("lake", keyOf(assetId, ctx.partitionKey), await text(ctx))
+      return { result: { assets: [{ assetId, locations: [location] }] } }
+    }
+  })
+
+/** Reads the text of a consumed asset. */
+export const readInput = async (ctx: JobContext, assetId: string) => {
+  const part = ctx.inputs[assetId]!.locations[0]!
+  return ctx.files.readText(part.store, part.key)
+}
+
+/** A job that reads one consumed asset and answers its text. */
+export const uses = (assetId: string, slug = `use-${assetId}`) =>
+  defineJob({ slug, run: async (ctx) => ({ result: { text: await readInput(ctx, assetId) } }) })

@@ -1,11 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer, Schedule } from "effect"
+import { assert } from "@effect/vitest"
+import { type Context, Effect, Layer, Schedule } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
 import { engine, type RuntimeSettings } from "../../src/cli/Runtime.ts"
+import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
+import { EventStore } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { check } from "../chaos/invariants.ts"
 import * as memoryIndex from "./memoryIndex.ts"
 
 /** A folder that is gone when the scope closes. */
@@ -33,21 +37,101 @@ export const settings = (given: Settings): RuntimeSettings => ({
 export const layerMemory = (given: Settings) =>
   engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(MemoryEventStore.layer))
 
-/** Waits until the run has ended, at most `seconds`. */
-export const ended = Effect.fnUntraced(function* (runId: string, seconds = 15) {
+/** The whole engine on the log that is given: a process that starts where another one ended. */
+export const layerOn = (log: Context.Context<EventStore>, given: Settings) =>
+  engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(Layer.succeedContext(log)))
+
+export interface Scenario {
+  readonly jobs: RuntimeSettings["jobs"]
+  /** Definitions by slug. */
+  readonly workflows: Readonly<Record<string, object>>
+  readonly settings?: Partial<RuntimeSettings>
+  /** False: runs and recoveries may still be open at the end. */
+  readonly ends?: boolean
+}
+
+/** Plays a scenario on an engine of its own; at the end its whole history is checked (DESIGN, section 7). */
+export const play = <A, E>(
+  { ends = true, jobs, settings, workflows }: Scenario,
+  body: (folder: string) => Effect.Effect<A, E, Engine | EventStore>
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const played = Effect.gen(function* () {
+        yield* define(workflows)
+        const result = yield* body(folder)
+        yield* soundHistory(ends)
+        return result
+      })
+      return yield* Effect.provide(played, layerMemory({ jobs, baseDir: folder, ...settings }))
+    })
+  )
+
+export const define = Effect.fnUntraced(function* (workflows: Scenario["workflows"]) {
   const runs = yield* Engine
-  return yield* Effect.repeat(runs.run(runId), {
-    until: (run: RunView) => ["succeeded", "failed", "canceled"].includes(run.status),
-    schedule: Schedule.spaced("10 millis")
-  }).pipe(
+  for (const [slug, workflow] of Object.entries(workflows)) yield* runs.define(slug, workflow, "app")
+})
+
+/** Fails with every fault of the history; what is still being told gets a moment. */
+export const soundHistory = Effect.fnUntraced(function* (isOver: boolean) {
+  const faults = Effect.map(history, (events) => {
+    const acknowledged = events.filter(({ type }) => type === "RunRequested").map(({ streamName }) => streamName.slice(4))
+    return check({ events, acknowledged, isOver })
+  })
+  yield* until(faults, (found) => found.length === 0, "a history without faults")
+})
+
+/** The whole log. */
+export const history = Effect.gen(function* () {
+  const log = yield* EventStore
+  return (yield* log.readAll({ after: null, limit: 1_000_000 })).events
+})
+
+/** Types of the events of one stream, or of every stream of a category, in log order. */
+export const typesOf = (streamOrCategory: string) =>
+  Effect.map(history, (events) =>
+    events
+      .filter(({ streamName }) => streamName === streamOrCategory || streamName.startsWith(`${streamOrCategory}-`))
+      .map(({ type }) => type)
+  )
+
+/** What the events of one type in a stream or category say, in log order. */
+export const eventsOf = (streamOrCategory: string, type: string) =>
+  Effect.map(history, (events) =>
+    events
+      .filter(({ streamName }) => streamName === streamOrCategory || streamName.startsWith(`${streamOrCategory}-`))
+      .filter((event) => event.type === type)
+      .map(({ payload, recordedAt }) => ({ ...(JSON.parse(payload) as Record<string, unknown>), recordedAt }))
+  )
+
+/** Every recovery of the log, oldest first. */
+export const recoveries = Effect.gen(function* () {
+  const runs = yield* Engine
+  const found: Array<RecoveryView> = []
+  for (const event of yield* history) {
+    if (!event.streamName.startsWith("recovery-") || event.streamVersion > 1) continue
+    found.push(yield* runs.recovery(event.streamName.slice("recovery-".length)))
+  }
+  return found
+})
+
+/** Looks again and again until it holds, at most `seconds`; the last look is in the error. */
+export const until = <A, E, R>(look: Effect.Effect<A, E, R>, holds: (found: A) => boolean, what: string, seconds = 15) =>
+  Effect.repeat(look, { until: holds, schedule: Schedule.spaced("5 millis") }).pipe(
     Effect.timeoutOrElse({
       duration: `${seconds} seconds`,
       orElse: () =>
-        Effect.flatMap(runs.run(runId), (run) =>
-          Effect.die(new Error(`run ${runId} has not ended: ${JSON.stringify(run, null, 1)}`))
-        )
+        Effect.flatMap(look, (last) => Effect.die(new Error(`no ${what}, but ${JSON.stringify(last, null, 1)}`)))
     })
   )
+
+const isOver = ({ status }: RunView) => ["succeeded", "failed", "canceled"].includes(status)
+
+/** Waits until the run has ended, at most `seconds`. */
+export const ended = Effect.fnUntraced(function* (runId: string, seconds = 15) {
+  const runs = yield* Engine
+  return yield* until(runs.run(runId), isOver, `end of run ${runId}`, seconds)
 })
 
 export const start = Effect.fnUntraced(function* (
@@ -58,3 +142,56 @@ export const start = Effect.fnUntraced(function* (
   const runs = yield* Engine
   return (yield* runs.startRun({ workflow, partitionKey, parameters })).run
 })
+
+/** Starts a run and waits for its end. */
+export const ran = Effect.fnUntraced(function* (
+  workflow: string,
+  partitionKey?: string,
+  parameters?: Readonly<Record<string, unknown>>
+) {
+  return yield* ended((yield* start(workflow, partitionKey, parameters)).id)
+})
+
+/** Starts a run, waits for its end, and fails unless it succeeded. */
+export const succeeded = Effect.fnUntraced(function* (
+  workflow: string,
+  partitionKey?: string,
+  parameters?: Readonly<Record<string, unknown>>
+) {
+  const run = yield* ran(workflow, partitionKey, parameters)
+  assert.strictEqual(run.status, "succeeded", JSON.stringify(run, null, 1))
+  return run
+})
+
+/** Waits until a step of the run has this status, and answers the run. */
+export const stepIs = Effect.fnUntraced(function* (runId: string, stepId: string, status: string) {
+  const runs = yield* Engine
+  return yield* until(
+    runs.run(runId),
+    (run) => run.steps.some((step) => step.id === stepId && step.status === status),
+    `step ${stepId} that is ${status}`
+  )
+})
+
+export const stepOf = (run: RunView, stepId: string) => {
+  const found = run.steps.find(({ id }) => id === stepId)
+  assert(found !== undefined, `run ${run.id} has no step ${stepId}`)
+  return found
+}
+
+/** A door that jobs wait at; `arrived` counts them. */
+export const gate = () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let arrivals = 0
+  return {
+    open: () => resolve(),
+    pass: () => {
+      arrivals++
+      return promise
+    },
+    arrived: () => arrivals
+  }
+}
+
+/** A retry policy that costs a test no time. */
+export const quick = { maxAttempts: 3, strategy: "fixed", initialDelayMs: 10, jitter: "none" } as const
