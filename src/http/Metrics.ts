@@ -1,9 +1,9 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { Engine } from "../actors/Engine.ts"
 import { EventStore } from "../eventstore/EventStore.ts"
 import type { QueueHealth } from "./api/Admin.ts"
-import { answer } from "./Answer.ts"
+import { within } from "./Answer.ts"
 import { type Family, render, type Sample } from "./Prometheus.ts"
 import { type MetricRow, Reads } from "./Reads.ts"
 
@@ -30,10 +30,10 @@ export const text = Effect.gen(function* () {
     {
       available: store.available,
       gauges: engine.gauges,
-      health: Effect.orElseSucceed(answer(reads.queueHealth(undefined)), () => null),
-      horizon: Effect.orElseSucceed(answer(reads.horizonHolder), () => undefined),
-      projections: reads.projections,
-      rows: Effect.orElseSucceed(answer(reads.metrics), () => [])
+      health: soon(reads.queueHealth(undefined), null),
+      horizon: soon(reads.horizonHolder, undefined),
+      projections: soon(reads.projections, []),
+      rows: soon(reads.metrics, [])
     },
     { concurrency: "unbounded" }
   )
@@ -66,6 +66,11 @@ export const text = Effect.gen(function* () {
   // What parts of this process count by themselves (the writer's batches, for one) is named kintsugi_ there.
   return render(families) + (yield* PrometheusMetrics.format())
 })
+
+/** A scrape waits 10 s at most by default; what a read model does not say in half of that is left out. */
+const patience = Duration.seconds(5)
+const soon = <A, E, B>(read: Effect.Effect<A, E>, otherwise: B): Effect.Effect<A | B> =>
+  Effect.orElseSucceed(within(patience, read, "too late"), () => otherwise)
 
 const gauge = (name: string, help: string, samples: ReadonlyArray<Sample>): Family => ({
   name,

@@ -16,42 +16,49 @@ export interface Reason {
 }
 
 /** Why this process should get no requests now, by name; empty: it should. Answers within 3 s, whatever hangs. */
-export const reasons = Effect.gen(function* () {
-  const engine = yield* Engine
-  const reads = yield* Reads
-  const store = yield* EventStore
-  const found: Array<Reason> = []
-
-  const checks = [
-    Effect.map(store.available, (available) => {
-      if (!available) found.push({ name: "log", message: "the database does not answer" })
-    }),
-    Effect.map(engine.gauges, ({ loopBlockedMs }) => {
-      if (loopBlockedMs > loopBlockedMsMax) {
-        found.push({ name: "loop", message: `the event loop was blocked for ${loopBlockedMs} ms` })
-      }
-    }),
-    Effect.gen(function* () {
-      const stale = (yield* reads.projections).filter(
-        ({ error, heartbeatAgeMs }) => error !== null || heartbeatAgeMs > heartbeatMsMax
-      )
-      if (stale.length === 0) return
-      for (const { error, heartbeatAgeMs, name } of stale) {
-        const message =
-          error === null ? `has not read the log for ${Math.round(heartbeatAgeMs)} ms` : `stopped: ${error}`
-        found.push({ name: `projection ${name}`, message })
-      }
-      // What holds every read of the log back is the first thing to look for.
-      const holder = yield* Effect.orElseSucceed(reads.horizonHolder, () => null)
-      if (holder === null) return
-      const { ageMs, database, pid } = holder
-      const where = database === null ? "" : ` in database ${database}`
-      found.push({ name: "horizon", message: `the oldest transaction is ${ageMs} ms old: pid ${pid}${where}` })
+export const reasons: Effect.Effect<ReadonlyArray<Reason>, never, Engine | EventStore | Reads> = Effect.gen(
+  function* () {
+    const engine = yield* Engine
+    const reads = yield* Reads
+    const store = yield* EventStore
+    const log = Effect.map(
+      store.available,
+      (available): ReadonlyArray<Reason> =>
+        available ? [] : [{ name: "log", message: "the database does not answer" }]
+    )
+    const loop = Effect.map(
+      engine.gauges,
+      ({ loopBlockedMs }): ReadonlyArray<Reason> =>
+        loopBlockedMs > loopBlockedMsMax
+          ? [{ name: "loop", message: `the event loop was blocked for ${loopBlockedMs} ms` }]
+          : []
+    )
+    const found = yield* Effect.all([check("log", log), check("loop", loop), check("projections", stale(reads))], {
+      concurrency: "unbounded"
     })
-  ]
-  yield* Effect.all(checks, { concurrency: "unbounded", discard: true }).pipe(
-    (all) => within(patience, all, "the checks did not end within 3 seconds"),
-    Effect.catch(({ detail }) => Effect.sync(() => found.push({ name: "checks", message: detail ?? "too slow" })))
+    return found.flat()
+  }
+)
+
+/** A check that hangs is a reason of its own. */
+const check = <R>(name: string, reasons: Effect.Effect<ReadonlyArray<Reason>, never, R>) =>
+  within(patience, reasons, "did not answer within 3 seconds").pipe(
+    Effect.catch(({ message }) => Effect.succeed([{ name, message }]))
   )
-  return found as ReadonlyArray<Reason>
+
+const stale = Effect.fnUntraced(function* (reads: Reads["Service"]) {
+  const late = (yield* reads.projections).filter(
+    ({ error, heartbeatAgeMs }) => error !== null || heartbeatAgeMs > heartbeatMsMax
+  )
+  if (late.length === 0) return []
+  const reasons: ReadonlyArray<Reason> = late.map(({ error, heartbeatAgeMs, name }) => ({
+    name: `projection ${name}`,
+    message: error === null ? `has not read the log for ${Math.round(heartbeatAgeMs)} ms` : `stopped: ${error}`
+  }))
+  // What holds every read of the log back is the first thing to look for.
+  const holder = yield* Effect.orElseSucceed(reads.horizonHolder, () => null)
+  if (holder === null) return reasons
+  const where = holder.database === null ? "" : ` in database ${holder.database}`
+  const message = `the oldest transaction is ${holder.ageMs} ms old: pid ${holder.pid}${where}`
+  return [...reasons, { name: "horizon", message }]
 })

@@ -1,7 +1,11 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, Metric } from "effect"
+import { Effect, Fiber, Layer, Metric } from "effect"
+import { TestClock } from "effect/testing"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import * as Metrics from "../../src/http/Metrics.ts"
+import * as Readiness from "../../src/http/Readiness.ts"
+import { Reads } from "../../src/http/Reads.ts"
 import { render } from "../../src/http/Prometheus.ts"
 import * as Fakes from "./Fakes.ts"
 import { send, server } from "./Harness.ts"
@@ -99,6 +103,40 @@ layer(server(state, behind), { excludeTestServices: true })("health", (it) => {
         assert.include(text, `# HELP ${name} `)
       }
     })
+  )
+})
+
+describe("with a database that hangs", () => {
+  const hanging = Layer.effect(
+    Reads,
+    Effect.map(Reads, (reads) => ({
+      ...reads,
+      projections: Effect.never,
+      queueHealth: () => Effect.never,
+      metrics: Effect.never,
+      horizonHolder: Effect.never
+    }))
+  ).pipe(Layer.provide(Fakes.reads(state)))
+  const hung = Layer.mergeAll(Fakes.engine(state), hanging, MemoryEventStore.layer)
+
+  it.effect("readyz names the check that hangs after 3 seconds", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Readiness.reasons)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), [
+        { name: "projections", message: "did not answer within 3 seconds" }
+      ])
+    }).pipe(Effect.provide(hung))
+  )
+
+  it.effect("metrics tell after 5 seconds what the process knows of itself, and nothing of the rest", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Metrics.text)
+      yield* TestClock.adjust("5 seconds")
+      const text = yield* Fiber.join(fiber)
+      assert.include(text, "kintsugi_steps_executing 2")
+      assert.notMatch(text, /^kintsugi_(queue_jobs|safe_horizon|steps_total)/m)
+    }).pipe(Effect.provide(hung))
   )
 })
 
