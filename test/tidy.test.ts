@@ -13,16 +13,17 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   projections: ["domain", "eventstore", "postgres"],
   http: ["domain", "eventstore", "actors", "projections"],
   cli: ["domain", "eventstore", "postgres", "capabilities", "sdk", "actors", "projections", "http"],
-  "main.ts": ["cli"],
+  "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]
 }
 
 /** Determinism: no clock, id or random value outside Effect's services, so that a seed can replay a run. */
-const banned: ReadonlyArray<readonly [RegExp, string, RegExp?]> = [
+const banned: ReadonlyArray<readonly [pattern: RegExp, instead: string, except?: RegExp]> = [
   [/\bDate\.now\(|\bnew Date\(\)/, "Clock: TestClock must rule time"],
   [/\bMath\.random\(|\brandomUUID\(/, "Random: a seed must replay a run"],
   [/\bas any\b|@ts-ignore|@ts-expect-error|@ts-nocheck/, "a type that is true"],
-  [/\bSELECT \*/i, "named columns: the driver cannot decode every type"],
+  // DuckDB is no Postgres: its columns are whatever the user's partitions have.
+  [/\bSELECT \*/i, "named columns: the driver cannot decode every type", /^src.capabilities/],
   [/\bFIXME\b|\bXXX\b/, "the fix, before merge"],
   [/\bTODO(?!\(#\d+\))/, "TODO(#issue), or the work itself"]
 ]
@@ -53,7 +54,9 @@ describe("the house is tidy", () => {
     const wrong: Array<string> = []
     for (const file of sources) {
       for (const [index, line] of text(file).split("\n").entries()) {
-        for (const [pattern, instead] of banned) if (pattern.test(line)) wrong.push(`${file}:${index + 1}: ${instead}`)
+        for (const [pattern, instead, except] of banned) {
+          if (pattern.test(line) && except?.test(file) !== true) wrong.push(`${file}:${index + 1}: ${instead}`)
+        }
       }
     }
     assert.deepStrictEqual(wrong, [])
@@ -66,7 +69,8 @@ describe("the house is tidy", () => {
       if (lines > 420) wrong.push(`${file} has ${lines} lines`)
     }
     for (const file of files("test")) {
-      if (/\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|todo|only)\b/.test(text(file))) wrong.push(`${file} skips or isolates a test`)
+      if (/\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|todo|only)\b/.test(text(file)))
+        wrong.push(`${file} skips or isolates a test`)
     }
     assert.deepStrictEqual(wrong, [])
   })

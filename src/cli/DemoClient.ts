@@ -17,7 +17,7 @@ export interface Seen {
   readonly event: RunEvents.Stored | RecoveryEvents.Stored | Asset.Stored
 }
 
-/** A server, spoken to as any user would: over HTTP. */
+/** A server, spoken to as every user would: over HTTP. */
 export interface DemoClient {
   /** Starts a run and answers its id. */
   readonly start: (

@@ -13,7 +13,7 @@ import * as HttpStub from "./httpStub.ts"
 import { objectStoreContract, registerContract } from "./objectStoreContract.ts"
 
 const bytes = (content: string) => new TextEncoder().encode(content)
-const impatient: S3Timeouts = { connectionTimeoutMs: 700, requestTimeoutMs: 700, socketTimeoutMs: 500 }
+const impatient: S3Timeouts = { connectionTimeoutMs: 2_000, requestTimeoutMs: 2_000, socketTimeoutMs: 1_500 }
 
 let buckets = 0
 
