@@ -11,6 +11,8 @@ const drainPerSecondDefault = 200
 const vanishedMax = 5
 const vanishedWindowMs = 1_000
 const probeTimeoutMs = 10_000
+/** After a settle time the store's further losses are believed for this long. */
+const calmMs = 5_000
 
 export type StoreStatus = "ready" | "unavailable" | "wiped" | "unknown"
 
@@ -20,6 +22,9 @@ interface Health {
   error: string | null
   /** Completed when the store is ready again; null while it is ready or unknown. */
   ready: Deferred.Deferred<void> | null
+  /** When the settle time that is going on ends, and until when no other begins; epoch ms. */
+  settlesAt: number
+  calmUntil: number
   /** Probe results of the last second. */
   probes: Array<{ readonly at: number; readonly asset: string; readonly vanished: boolean }>
 }
@@ -77,7 +82,15 @@ const make = Effect.fnUntraced(function* (options: {
   const health = (store: string): Health => {
     const known = states.get(store)
     if (known !== undefined) return known
-    const fresh: Health = { status: "unknown", since: now(), error: null, ready: null, probes: [] }
+    const fresh: Health = {
+      status: "unknown",
+      since: now(),
+      error: null,
+      ready: null,
+      settlesAt: 0,
+      calmUntil: 0,
+      probes: []
+    }
     states.set(store, fresh)
     return fresh
   }
@@ -227,11 +240,23 @@ const make = Effect.fnUntraced(function* (options: {
       }),
     settle: (store) =>
       Effect.suspend(() => {
+        const state = health(store)
+        // Losses that were looked at again after a settle time belong to the same burst: once is enough for all of it.
+        if (now() < state.calmUntil) return Effect.succeed(false)
         const probes = recent(store)
         const vanished = probes.filter((probe) => probe.vanished).length
         // One lone asset that was probed and is gone is a loss; two or more, and nothing left of them, is a sign.
         const suspicious = vanished > vanishedMax || (probes.length >= 2 && vanished === probes.length)
-        return suspicious ? Effect.as(Effect.sleep(Duration.millis(options.settleMs)), true) : Effect.succeed(false)
+        if (!suspicious && now() >= state.settlesAt) return Effect.succeed(false)
+        if (now() >= state.settlesAt) state.settlesAt = now() + options.settleMs
+        return Effect.sleep(Duration.millis(Math.max(0, state.settlesAt - now()))).pipe(
+          Effect.andThen(
+            Effect.sync(() => {
+              state.calmUntil = now() + Math.max(calmMs, options.settleMs)
+              return true
+            })
+          )
+        )
       }),
     list: Effect.sync(() =>
       stores.names.map((name) => {
