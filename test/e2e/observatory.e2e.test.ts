@@ -170,7 +170,7 @@ const countedSince = Effect.fnUntraced(function* (position: string): Effect.fn.R
   })
 })
 
-const bytesOf = (path: string) => Effect.promise(async () => (await readFile(path)).toString("base64"))
+const bytesOf = (path: string) => Effect.promise(() => readFile(path, "latin1"))
 const remove = (...paths: ReadonlyArray<string>) =>
   Effect.promise(() => Promise.all(paths.map((path) => rm(path)))).pipe(Effect.asVoid)
 

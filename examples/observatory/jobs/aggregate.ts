@@ -7,10 +7,13 @@ interface Window {
   readonly windowMinutes: number
 }
 
+/** Sums of decimals are exact, so that the order in which threads add them up makes no difference to the mean. */
+const mean = (column: string): string => `round(avg(${column}::DECIMAL(12, 4)), 3)`
+
 const statistics = `
   SELECT instrument_id, site, count(*) AS samples, count(DISTINCT substr(timestamp, 1, 16)) AS minutes,
-    round(avg(temperature_c), 3) AS temperature_c_mean, round(avg(relative_humidity_pct), 3) AS humidity_pct_mean,
-    round(avg(pm2_5_ug_m3), 3) AS pm2_5_mean, max(pm2_5_ug_m3) AS pm2_5_max, min(battery_voltage) AS battery_min
+    ${mean("temperature_c")} AS temperature_c_mean, ${mean("relative_humidity_pct")} AS humidity_pct_mean,
+    ${mean("pm2_5_ug_m3")} AS pm2_5_mean, max(pm2_5_ug_m3) AS pm2_5_max, min(battery_voltage) AS battery_min
   FROM ${dataset} GROUP BY instrument_id, site ORDER BY instrument_id`
 
 /** Sums up the newest minutes of every instrument for the dashboard. */
