@@ -12,6 +12,9 @@ const pageEvents = 500
 const heartbeatMs = 15_000
 /** How long a stream waits for a hint of new events before it looks by itself: other processes write too. */
 const pollMs = 1_000
+/** A hint may come before the event is below the safe horizon: after one, the log is looked at this often and soon. */
+const eagerLooks = 10
+const eagerMs = 50
 
 const encoder = new TextEncoder()
 
@@ -55,30 +58,37 @@ export const serverSent = Effect.fnUntraced(function* (
   const store = yield* EventStore
   const hints = yield* Queue.sliding<void>(1)
   yield* Effect.forkScoped(Stream.runForEach(store.changes, () => Queue.offer(hints, undefined)))
-  const waitForMore = Queue.take(hints).pipe(
-    Effect.timeoutOption(Duration.millis(pollMs)),
-    Effect.raceFirst(Deferred.await(stopped))
-  )
+  /** Whether a hint came before it was time to look anyway. */
+  const waitForMore = (ms: number) =>
+    Queue.take(hints).pipe(
+      Effect.timeoutOption(Duration.millis(ms)),
+      Effect.map(Option.isSome),
+      Effect.raceFirst(Effect.as(Deferred.await(stopped), false))
+    )
 
   interface Cursor {
     readonly after: Position
     readonly spokeAt: number
+    /** Looks that are still to come soon. */
+    readonly eager: number
   }
-  const next = ({ after, spokeAt }: Cursor): Effect.Effect<readonly [ReadonlyArray<string>, Cursor]> =>
+  const next = ({ after, eager, spokeAt }: Cursor): Effect.Effect<readonly [ReadonlyArray<string>, Cursor]> =>
     Effect.gen(function* () {
       const page = yield* Effect.result(store.readAll({ after, limit: pageEvents, ...filterOf(filter) }))
       const now = yield* Clock.currentTimeMillis
       if (Result.isSuccess(page) && page.success.events.length > 0) {
         const { events, next } = page.success
-        return [events.map(frame), { after: next ?? after, spokeAt: now }]
+        return [events.map(frame), { after: next ?? after, spokeAt: now, eager }]
       }
-      if (now - spokeAt >= heartbeatMs) return [[": heartbeat\n\n"], { after, spokeAt: now }]
-      yield* waitForMore
-      return [[], { after, spokeAt }]
+      // What a filter left out need not be looked at again.
+      const from = Result.isSuccess(page) ? (page.success.next ?? after) : after
+      if (now - spokeAt >= heartbeatMs) return [[": heartbeat\n\n"], { after: from, spokeAt: now, eager }]
+      const hinted = yield* waitForMore(eager > 0 ? eagerMs : pollMs)
+      return [[], { after: from, spokeAt, eager: hinted ? eagerLooks : Math.max(0, eager - 1) }]
     })
 
   const startedAt = yield* Clock.currentTimeMillis
-  const frames = Stream.paginate({ after: askable(after), spokeAt: startedAt }, (cursor: Cursor) =>
+  const frames = Stream.paginate({ after: askable(after), spokeAt: startedAt, eager: 0 }, (cursor: Cursor) =>
     Effect.flatMap(Deferred.isDone(stopped), (ended) =>
       ended
         ? Effect.succeed([[], Option.none<Cursor>()] as const)
