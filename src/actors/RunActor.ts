@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Random } from "effect"
+import { Clock, Duration, Effect, Exit, Random } from "effect"
 import type { Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import * as Asset from "../domain/Asset.ts"
@@ -7,7 +7,7 @@ import type { Command, Rejection, Unstamped } from "../domain/run/RunCommands.ts
 import { decider } from "../domain/run/RunDecide.ts"
 import * as RunDemand from "../domain/run/RunDemand.ts"
 import * as RunEvents from "../domain/run/RunEvents.ts"
-import { type State, step, stepDefinition, stepsIn } from "../domain/run/RunState.ts"
+import { type State, step, stepsIn } from "../domain/run/RunState.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import type { Behaviour, Commit } from "./Behaviour.ts"
@@ -87,17 +87,7 @@ export const make = (options: Options) =>
         if (dueAt !== undefined) yield* sleepUntil(dueAt)
         const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
         if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
-        const capacity = limitOf(run)
-        const timeoutMs = stepDefinition(run, stepId)?.timeoutMs ?? 0
-        if (capacity !== undefined) {
-          yield* limits.acquire(run.workflow, {
-            holder: holder(run, stepId),
-            priority: run.priority,
-            capacity,
-            timeoutMs
-          })
-        }
-        return yield* Effect.uninterruptibleMask((restore) =>
+        const start = Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(restore(slots.acquire(run.runId, run.priority)), () => {
             slots.keep(run.runId)
             return Effect.ensuring(
@@ -106,10 +96,28 @@ export const make = (options: Options) =>
             )
           })
         )
+        const capacity = limitOf(run)
+        return yield* capacity === undefined ? start : limited(run, stepId, capacity, start)
       })
 
-    const execute = (run: State, stepId: string, attempt: number, commit: Send) =>
-      Effect.uninterruptibleMask((restore) =>
+    /** Begins a step within its workflow's limit; whatever keeps it from beginning gives the slot back. */
+    const limited = (run: State, stepId: string, capacity: number, start: ReturnType<Send>) => {
+      const name = run.workflow
+      const held = holder(run, stepId)
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.andThen(
+          restore(limits.acquire(name, { holder: held, priority: run.priority, capacity })),
+          Effect.onExit(restore(limits.during(name, held, start)), (exit) =>
+            Exit.isSuccess(exit) && step(exit.value.state, stepId).status === "executing"
+              ? Effect.void
+              : Effect.ignore(limits.release(name, held))
+          )
+        )
+      )
+    }
+
+    const execute = (run: State, stepId: string, attempt: number, commit: Send) => {
+      const executed = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(slots.acquire(run.runId, run.priority))
           const outcome = yield* Effect.onExit(restore(jobs.execute(run, stepId, attempt)), (exit) =>
@@ -124,11 +132,14 @@ export const make = (options: Options) =>
             Effect.sync(() => slots.unpin(run.runId))
           )
         })
-      ).pipe(
-        Effect.ensuring(
-          limitOf(run) === undefined ? Effect.void : Effect.ignore(limits.release(run.workflow, holder(run, stepId)))
-        )
       )
+      if (limitOf(run) === undefined) return executed
+      const held = holder(run, stepId)
+      return Effect.ensuring(
+        limits.during(run.workflow, held, executed),
+        Effect.ignore(limits.release(run.workflow, held))
+      )
+    }
 
     const record = (run: State, stepId: string, attempt: number, commit: Send) =>
       Effect.gen(function* () {

@@ -24,9 +24,12 @@ export const layer = Layer.effectDiscard(
 
     const sweep = (horizonMs: number) =>
       Effect.gen(function* () {
+        // Claimed rows go just beyond what this sweep looks at, or a lease ahead, and never beyond what the first sweep
+        // of the next process looks at: it has to find them if this one dies before they have committed anything.
+        const now = yield* Clock.currentTimeMillis
+        const aheadMs = Math.max(horizonMs + 1, leaseMs)
         while (true) {
-          const now = yield* Clock.currentTimeMillis
-          const due = yield* log.claimDue({ now, horizonMs, leaseMs: startHorizonMs + leaseMs, limit: claimMax })
+          const due = yield* log.claimDue({ now, horizonMs, leaseMs: aheadMs, limit: claimMax })
           yield* Effect.forEach(
             due,
             (streamName) => Effect.provideService(wakeStream(streamName), ActorSystem, system),

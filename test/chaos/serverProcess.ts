@@ -17,7 +17,8 @@ export interface Ended {
 export interface ServerOptions {
   readonly dataDir: string
   readonly app?: string
-  readonly args?: ReadonlyArray<string>
+  /** Default: a free one. */
+  readonly port?: number
   /** On top of a bare environment with none of our settings. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -34,14 +35,13 @@ export interface ServerProcess {
   readonly signal: (signal: NodeJS.Signals) => void
 }
 
-/** Starts `kintsugi serve` on a free port. */
-export const spawnServer = ({ app, args, dataDir, env }: ServerOptions): ServerProcess => {
+/** Starts `kintsugi serve`. */
+export const spawnServer = ({ app, dataDir, env, port }: ServerOptions): ServerProcess => {
   const child = spawn(
     node,
     [
-      ...["--no-warnings", join(root, "src/main.ts"), "serve", "--port", "0", "--data-dir", dataDir],
-      ...(app === undefined ? [] : ["--app", app]),
-      ...(args ?? [])
+      ...["--no-warnings", join(root, "src/main.ts"), "serve", "--data-dir", dataDir],
+      ...["--port", String(port ?? 0), ...(app === undefined ? [] : ["--app", app])]
     ],
     {
       cwd: root,
