@@ -1,6 +1,7 @@
 import { Effect } from "effect"
-import { mkdir, rm, stat, writeFile } from "node:fs/promises"
+import { rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { makeFolder } from "../postgres/Folder.ts"
 import { SettingInvalid } from "./SettingText.ts"
 
 /**
@@ -17,7 +18,7 @@ const prepare = async (dataDir: string): Promise<void> => {
     throw cause
   })
   if (found !== undefined && !found.isDirectory()) throw new Error("it exists and is a file, not a folder")
-  if (found === undefined) await mkdir(dataDir, { recursive: true })
+  if (found === undefined) await makeFolder(dataDir)
   const probe = join(dataDir, `.write-probe-${process.pid}`)
   await writeFile(probe, "")
   await rm(probe)
@@ -34,6 +35,7 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: "operation not permitted",
   EROFS: "the file system is read-only",
   ENOSPC: "no space is left on the device",
+  ENOENT: "the folder cannot be made there",
   ENOTDIR: "a part of the path is a file, not a folder",
   ELOOP: "too many symbolic links"
 }

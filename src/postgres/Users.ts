@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { makeFolder } from "./Folder.ts"
 
 /**
  * Which processes use an embedded server: one small file each, named after the process. The last one out stops the
@@ -45,15 +46,4 @@ const exists = (pid: number): boolean => {
 const birth = async (pid: number): Promise<string> => {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? ""
-}
-
-/** Like the recursive `mkdir`, which never returns when a file system (such as /proc) answers ENOENT to every try. */
-const makeFolder = async (folder: string): Promise<void> => {
-  const tried = await mkdir(folder).catch((cause: NodeJS.ErrnoException) => cause)
-  if (tried === undefined || tried.code === "EEXIST") return
-  if (tried.code !== "ENOENT" || dirname(folder) === folder) throw tried
-  await makeFolder(dirname(folder))
-  await mkdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EEXIST") throw cause
-  })
 }
