@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
+import { LocationIndex } from "../src/actors/LocationIndex.ts"
 import * as Database from "../src/cli/Database.ts"
 import { engine, type RuntimeSettings } from "../src/cli/Runtime.ts"
+import * as PgEventStore from "../src/eventstore/PgEventStore.ts"
+import * as PgDatabase from "../src/postgres/Database.ts"
+import * as Migrations from "../src/postgres/Migrations.ts"
 
 /** A folder that is gone when the scope closes. */
 export const temporaryFolder = Effect.acquireRelease(
@@ -11,8 +15,9 @@ export const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-/** The server without HTTP: embedded Postgres with default durability, every projection, every actor. */
-export const layer = (dataDir: string, given: Partial<RuntimeSettings> & Pick<RuntimeSettings, "jobs">) =>
+type Given = Partial<RuntimeSettings> & Pick<RuntimeSettings, "jobs">
+
+const engineOf = (dataDir: string, given: Given) =>
   engine({
     processId: "bench",
     // As many steps may execute as runs are in flight: what is measured is the engine, not the slots.
@@ -26,4 +31,24 @@ export const layer = (dataDir: string, given: Partial<RuntimeSettings> & Pick<Ru
     timestoreStore: "lake",
     cacheDir: join(dataDir, "cache"),
     ...given
-  }).pipe(Layer.provideMerge(Database.layer({ kind: "embedded", dataDir })))
+  })
+
+/** The server without HTTP: embedded Postgres with default durability, every projection, every actor. */
+export const layer = (dataDir: string, given: Given) =>
+  engineOf(dataDir, given).pipe(Layer.provideMerge(Database.layer({ kind: "embedded", dataDir })))
+
+/** The same without read models: an index of locations that knows none. */
+export const layerLogAlone = (dataDir: string, given: Given) =>
+  engineOf(dataDir, given).pipe(
+    Layer.provideMerge(
+      Layer.succeed(LocationIndex, {
+        owner: () => Effect.succeed(null),
+        copies: () => Effect.succeed([]),
+        below: () => Effect.succeed([]),
+        partitions: () => Effect.succeed([])
+      })
+    ),
+    Layer.provideMerge(PgEventStore.layer),
+    Layer.provideMerge(Migrations.layer),
+    Layer.provideMerge(PgDatabase.layer({ kind: "embedded", dataDir }))
+  )

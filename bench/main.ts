@@ -1,9 +1,86 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect } from "effect"
+import { Console, Effect, References } from "effect"
+import * as crash from "./crash.ts"
+import * as floor from "./floor.ts"
+import * as replay from "./replay.ts"
 import * as runs from "./runs.ts"
+import * as startup from "./startup.ts"
+import * as waiters from "./waiters.ts"
+
+/** A figure beside the floor of the same run, or beside the bound that it has to keep. */
+interface Row {
+  readonly figure: string
+  readonly measured: number
+  readonly unit: string
+  readonly floor?: number
+  readonly target: string
+  readonly isMet: boolean
+}
+
+const atLeast = (figure: string, measured: number, unit: string, target: number, floor?: number): Row => ({
+  ...{ figure, measured, unit, target: `≥ ${target}`, isMet: measured >= target },
+  ...(floor === undefined ? {} : { floor })
+})
+const atMost = (figure: string, measured: number, unit: string, target: number, floor?: number): Row => ({
+  ...{ figure, measured, unit, target: `≤ ${target}`, isMet: measured <= target },
+  ...(floor === undefined ? {} : { floor })
+})
+
+const shown = (value: number | undefined): string =>
+  value === undefined ? "" : Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(3)
+
+const print = (rows: ReadonlyArray<Row>) =>
+  Console.log(
+    [
+      "| figure | measured | unit | floor | target | met |",
+      "| --- | --- | --- | --- | --- | --- |",
+      ...rows.map(
+        ({ figure, floor, isMet, measured, target, unit }) =>
+          `| ${figure} | ${shown(measured)} | ${unit} | ${shown(floor)} | ${target} | ${isMet ? "yes" : "NO"} |`
+      )
+    ].join("\n")
+  )
+
+const quick = process.argv.includes("--quick")
+const count = quick ? 4_000 : 20_000
 
 const program = Effect.gen(function* () {
-  yield* Console.log(yield* runs.measure({ count: 6_000, inFlight: 200 }))
-  yield* Console.log(yield* runs.measure({ count: 1_000, inFlight: 1 }))
-})
+  const bare = yield* floor.measure({ count, inFlight: 200 })
+  const bareAlone = yield* floor.measure({ count: 1_000, inFlight: 1 })
+  const busy = yield* runs.measure({ count, inFlight: 200 })
+  const perActor = yield* runs.measure({ count: count / 2, inFlight: 200, buckets: "actor" })
+  const alone = yield* runs.measure({ count: 1_000, inFlight: 1 })
+  const logAlone = yield* runs.measure({ count: count / 2, inFlight: 200, projections: false })
+  const replayed = yield* replay.measure({ runs: count / 2 })
+  const started = yield* Effect.promise(startup.measure)
+  const waited = yield* waiters.measure()
+  const crashed = yield* crash.measure()
+  const rows: ReadonlyArray<Row> = [
+    atLeast("runs, 200 in flight, every projection on", busy.runsPerSecond, "runs/s", 1_200, bare.runsPerSecond),
+    atLeast("… as a share of the floor", (100 * busy.runsPerSecond) / bare.runsPerSecond, "%", 10),
+    atMost("… commits a run, with projections", busy.commitsPerRun, "commits", 0.3),
+    atMost("commits a run, log alone", logAlone.commitsPerRun, "commits", 0.2),
+    atMost("WAL a run, log alone", logAlone.walBytesPerRun, "bytes", 4_500),
+    atMost("WAL a run, with projections", busy.walBytesPerRun, "bytes", 6_000),
+    atMost("CPU of Node a run", busy.cpuUsPerRun, "µs", 833),
+    atLeast("the same with an entity for every actor (ADR 0003)", perActor.runsPerSecond, "runs/s", 0),
+    atMost("one run at a time, p50 of three steps", alone.p50Ms, "ms", 4, bareAlone.p50Ms),
+    atLeast("folding streams", replayed.foldedPerSecond, "events/s", 100_000, replayed.driverRowsPerSecond),
+    atLeast("rebuilding the run list", replayed.rebuiltPerSecond, "events/s", 50_000, replayed.driverRowsPerSecond),
+    atMost("start to listening, first time", started.firstMs, "ms", 5_000),
+    atMost("start to listening, later", started.laterMs, "ms", 2_500),
+    ...waited.rows,
+    ...crashed.rows
+  ]
+  yield* print(rows)
+  const folder = join(import.meta.dirname, "results")
+  mkdirSync(folder, { recursive: true })
+  const raw = { bare, bareAlone, busy, perActor, alone, logAlone, replayed, started, waited, crashed, rows }
+  writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)
+  yield* Console.log("all of it as JSON: bench/results/latest.json")
+  // A figure that is not met is a finding, not a failure of the bench: the machine may be busy.
+}).pipe(Effect.provideService(References.MinimumLogLevel, "Error"))
+
 NodeRuntime.runMain(program)

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Engine } from "../src/actors/Engine.ts"
-import { layer, temporaryFolder } from "./engine.ts"
+import { layer, layerLogAlone, temporaryFolder } from "./engine.ts"
 import { counters, cpuUs, percentile } from "./measure.ts"
 import { defineTrivial, trivial } from "./trivial.ts"
 
@@ -27,6 +27,8 @@ export const measure = (options: {
   readonly count: number
   readonly inFlight: number
   readonly buckets?: number | "actor"
+  /** Without them the log alone is measured. */
+  readonly projections?: boolean
 }) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -55,6 +57,9 @@ export const measure = (options: {
         }
       })
       const given = { jobs: [trivial], ...(buckets === undefined ? {} : { buckets }) }
-      return yield* Effect.provide(body, layer(dataDir, given))
+      return yield* Effect.provide(
+        body,
+        options.projections === false ? layerLogAlone(dataDir, given) : layer(dataDir, given)
+      )
     })
   )

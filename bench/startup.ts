@@ -10,10 +10,14 @@ export const startServer = (args: ReadonlyArray<string>, env: Readonly<Record<st
   new Promise<{ readonly ms: number; readonly url: string; readonly stop: (signal: NodeJS.Signals) => Promise<void> }>(
     (resolve, reject) => {
       const begun = performance.now()
-      const child = spawn(process.execPath, ["--no-warnings", join(root, "src/main.ts"), "serve", "--port", "0", ...args], {
-        env: { ...process.env, KINTSUGI_ADMIN_TOKEN: "bench-token-0123456789", ...env },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
+      const child = spawn(
+        process.execPath,
+        ["--no-warnings", join(root, "src/main.ts"), "serve", "--port", "0", ...args],
+        {
+          env: { ...process.env, KINTSUGI_ADMIN_TOKEN: "bench-token-0123456789", ...env },
+          stdio: ["ignore", "pipe", "pipe"]
+        }
+      )
       const ended = new Promise<void>((done) => child.once("exit", () => done()))
       let text = ""
       let errors = ""

@@ -8,7 +8,7 @@ const Checksums = Schema.Literals(["WHEN_SUPPORTED", "WHEN_REQUIRED"])
 
 const common = {
   onWiped: Schema.optionalKey(OnWiped),
-  /** Work of this store going on at once, 1 to 1,000. */
+  /** Operations of this process on the store at once, 1 to 1,000; default: no limit but that of executing steps. */
   concurrency: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
   /** Waiting steps released per second after an outage, 1 to 10,000. */
   drainPerSecond: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })))

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { resolve } from "node:path"
 import * as FolderStore from "./FolderStore.ts"
+import * as LimitedStore from "./LimitedStore.ts"
 import type { ObjectStore } from "./ObjectStore.ts"
 import * as S3Store from "./S3Store.ts"
 import type { StoreConfig, StoreConfigs } from "./StoreConfig.ts"
@@ -35,12 +36,11 @@ export class Stores extends Context.Service<
       Effect.gen(function* () {
         const stores = new Map<string, ObjectStore>()
         for (const [name, config] of Object.entries(configs)) {
-          stores.set(
-            name,
+          const driver =
             config.type === "folder"
               ? yield* FolderStore.make(name, resolve(baseDir, config.path))
               : yield* S3Store.make(name, config)
-          )
+          stores.set(name, config.concurrency === undefined ? driver : LimitedStore.make(driver, config.concurrency))
         }
         const names = [...stores.keys()]
         const known = <A>(name: string, value: A | undefined): Effect.Effect<A, UnknownStore> =>
