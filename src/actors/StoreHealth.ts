@@ -11,6 +11,10 @@ const drainPerSecondDefault = 200
 const vanishedMax = 5
 const vanishedWindowMs = 1_000
 const probeTimeoutMs = 10_000
+/** A store that fails again within `relapseMs` of its return answers probes but does not serve: it is held back. */
+const relapseMs = 30_000
+const holdMsMin = 250
+const holdMsMax = 15_000
 /** After a settle time the store's further losses are believed for this long. */
 const calmMs = 5_000
 
@@ -22,6 +26,9 @@ interface Health {
   error: string | null
   /** Completed when the store is ready again; null while it is ready or unknown. */
   ready: Deferred.Deferred<void> | null
+  /** When a probe last ended an outage, epoch ms; and how often in a row another began soon after. */
+  returnedAt: number
+  relapses: number
   /** When the settle time that is going on ends, and until when no other begins; epoch ms. */
   settlesAt: number
   calmUntil: number
@@ -89,7 +96,9 @@ const make = Effect.fnUntraced(function* (options: {
       ready: null,
       settlesAt: 0,
       calmUntil: 0,
-      probes: []
+      probes: [],
+      returnedAt: 0,
+      relapses: 0
     }
     states.set(store, fresh)
     return fresh
@@ -133,6 +142,7 @@ const make = Effect.fnUntraced(function* (options: {
     Effect.gen(function* () {
       const state = health(store)
       const { ready } = state
+      if (ready !== null) state.returnedAt = now()
       state.status = "ready"
       state.since = now()
       state.error = null
@@ -170,12 +180,15 @@ const make = Effect.fnUntraced(function* (options: {
     Effect.suspend(() => {
       const state = health(store)
       if (state.ready !== null) return Effect.void
+      state.relapses = now() - state.returnedAt < relapseMs ? state.relapses + 1 : 0
       state.status = "unavailable"
       state.since = now()
       state.error = why
       state.ready = Deferred.makeUnsafe<void>()
+      // It answered a probe and fails again (a full disk, say): its waiters come back to it less and less often.
+      const holdMs = state.relapses === 0 ? 0 : Math.min(holdMsMin * 2 ** state.relapses, holdMsMax)
       return Effect.logWarning(`store ${store} is unavailable: ${why}`).pipe(
-        Effect.andThen(Effect.forkIn(probeUntilReady(store), scope)),
+        Effect.andThen(Effect.forkIn(Effect.delay(probeUntilReady(store), Duration.millis(holdMs)), scope)),
         Effect.asVoid
       )
     })

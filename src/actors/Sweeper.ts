@@ -91,36 +91,50 @@ export const layerStoreReleases = Layer.effectDiscard(
     const runs = yield* Actors.run.client
     const pageMax = 100
 
+    const rates = new Map<string, number>()
+    const draining = new Set<string>()
+    const isReady = (store: string) =>
+      Effect.map(health.list, (stores) => stores.some(({ name, status }) => name === store && status === "ready"))
+
+    const drain = Effect.fnUntraced(function* (store: string, perSecond: number) {
+      let after = ""
+      // A store that has gone away again needs no more steps: they would only come back to wait.
+      while (yield* isReady(store)) {
+        const waiting = yield* log.waitingOn(`store:${store}`, after, Math.min(pageMax, perSecond))
+        if (waiting.length === 0) return
+        const tell = Effect.forEach(
+          waiting,
+          (streamName) => Effect.ignore(runs.execute(streamName.slice("run-".length), { _tag: "ReleaseStore", store })),
+          { concurrency: wakesAtOnce, discard: true }
+        )
+        after = waiting[waiting.length - 1]!
+        yield* Effect.all([tell, Effect.sleep(Duration.millis((waiting.length / perSecond) * 1_000))], {
+          concurrency: 2
+        })
+      }
+    })
+
+    /** One drain a store at a time: two together would go beyond its rate (T40). */
     const release = (store: string, perSecond: number) =>
-      Effect.gen(function* () {
-        let after = ""
-        while (true) {
-          const waiting = yield* log.waitingOn(`store:${store}`, after, Math.min(pageMax, perSecond))
-          if (waiting.length === 0) return
-          const tell = Effect.forEach(
-            waiting,
-            (streamName) =>
-              Effect.ignore(runs.execute(streamName.slice("run-".length), { _tag: "ReleaseStore", store })),
-            { concurrency: wakesAtOnce, discard: true }
-          )
-          const paceMs = (waiting.length / perSecond) * 1_000
-          after = waiting[waiting.length - 1]!
-          yield* waiting.length < pageMax && waiting.length < perSecond
-            ? tell
-            : Effect.all([tell, Effect.sleep(Duration.millis(paceMs))], { concurrency: 2 })
-        }
-      }).pipe(
-        Effect.catchCause((cause) => Effect.logWarning(`releasing the steps that wait for ${store} failed`, cause))
-      )
+      Effect.suspend(() => {
+        rates.set(store, perSecond)
+        if (draining.has(store)) return Effect.void
+        draining.add(store)
+        return drain(store, perSecond).pipe(
+          Effect.catchCause((cause) => Effect.logWarning(`releasing the steps that wait for ${store} failed`, cause)),
+          Effect.ensuring(Effect.sync(() => draining.delete(store)))
+        )
+      })
 
     yield* health.onReady(release)
     // A step may record that it waits just after the drain has passed: stores that are ready are drained again.
     const again = Effect.gen(function* () {
-      const ready = (yield* health.list).filter(({ status }) => status === "ready").map(({ name }) => name)
-      for (const waited of yield* log.waitedStores) {
-        const store = waited.slice("store:".length)
-        if (ready.includes(store)) yield* release(store, 200)
-      }
+      const waited = (yield* log.waitedStores).map((key) => key.slice("store:".length))
+      const known = [...rates].filter(([store]) => waited.includes(store))
+      yield* Effect.forEach(known, ([store, perSecond]) => release(store, perSecond), {
+        concurrency: "unbounded",
+        discard: true
+      })
     }).pipe(
       Effect.catchCause((cause) => Effect.logWarning("looking for steps that wait for ready stores failed", cause))
     )

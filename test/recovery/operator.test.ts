@@ -134,7 +134,11 @@ describe("what an operator does about a recovery", () => {
         assert.strictEqual(run.failure?.code, "canceled")
         assert.include(run.failure?.message, "not worth it")
         assert.strictEqual((yield* ended(recovery!.producerRunId!)).status, "canceled")
-        yield* until(Effect.sync(() => aborted), (done) => done, "aborted signal")
+        yield* until(
+          Effect.sync(() => aborted),
+          (done) => done,
+          "aborted signal"
+        )
         door.open()
       })
     )

@@ -104,7 +104,10 @@ describe("the smallest work that brings an asset back", () => {
   it.live("T6 F4: a raw 404 of an object that the step does not declare finds its producer through the index", () => {
     const jobs = [
       makes("base"),
-      defineJob({ slug: "peek", run: async (ctx) => ({ result: { text: await ctx.files.readText("lake", "base.txt") } }) })
+      defineJob({
+        slug: "peek",
+        run: async (ctx) => ({ result: { text: await ctx.files.readText("lake", "base.txt") } })
+      })
     ]
     const workflows = {
       bases: { steps: [stepFor("make-base", { produces: ["base"] })] },
@@ -334,28 +337,31 @@ describe("the smallest work that brings an asset back", () => {
     )
   })
 
-  it.live("a loss that nobody confirms is no loss: the job's claim about an asset that is there is a transient failure", () => {
-    const jobs = [
-      makes("base"),
-      defineJob({
-        slug: "liar",
-        run: async (ctx) => {
-          await ctx.files.readText("lake", "base.txt")
-          throw Object.assign(new Error("gone, it says"), { code: "NoSuchKey" })
-        }
-      })
-    ]
-    const workflows = {
-      bases: { steps: [stepFor("make-base", { produces: ["base"] })] },
-      liars: { steps: [stepFor("liar", { consumes: ["base"] })] }
+  it.live(
+    "a loss that nobody confirms is no loss: the job's claim about an asset that is there is a transient failure",
+    () => {
+      const jobs = [
+        makes("base"),
+        defineJob({
+          slug: "liar",
+          run: async (ctx) => {
+            await ctx.files.readText("lake", "base.txt")
+            throw Object.assign(new Error("gone, it says"), { code: "NoSuchKey" })
+          }
+        })
+      ]
+      const workflows = {
+        bases: { steps: [stepFor("make-base", { produces: ["base"] })] },
+        liars: { steps: [stepFor("liar", { consumes: ["base"] })] }
+      }
+      return play({ jobs, workflows }, () =>
+        Effect.gen(function* () {
+          yield* succeeded("bases")
+          const run = yield* ran("liars")
+          assert.strictEqual(run.status, "failed")
+          assert.deepStrictEqual(yield* recoveries, [])
+        })
+      )
     }
-    return play({ jobs, workflows }, () =>
-      Effect.gen(function* () {
-        yield* succeeded("bases")
-        const run = yield* ran("liars")
-        assert.strictEqual(run.status, "failed")
-        assert.deepStrictEqual(yield* recoveries, [])
-      })
-    )
-  })
+  )
 })

@@ -10,21 +10,25 @@ import { ended, eventsOf, gate, play, ran, recoveries, start, succeeded, until }
 const users = { steps: [stepFor("use-base", { consumes: ["base"] })] }
 
 describe("what cannot be healed fails fast, with the reason", () => {
-  it.live("F22 T2: an input that no workflow makes and nobody ever recorded fails with no_producer, and no run is started", () =>
-    play({ jobs: [uses("base")], workflows: { users } }, () =>
-      Effect.gen(function* () {
-        const run = yield* ran("users")
-        assert.strictEqual(run.status, "failed")
-        assert.strictEqual(run.failure?.code, "no_producer")
-        assert.strictEqual(run.failure?.asset?.assetId, "base")
-        assert.strictEqual((yield* eventsOf("run", "RunRequested")).length, 1)
-        assert.strictEqual((yield* recoveries)[0]!.reasonCode, "no_producer")
-      })
-    )
+  it.live(
+    "F22 T2: an input that no workflow makes and nobody ever recorded fails with no_producer, and no run is started",
+    () =>
+      play({ jobs: [uses("base")], workflows: { users } }, () =>
+        Effect.gen(function* () {
+          const run = yield* ran("users")
+          assert.strictEqual(run.status, "failed")
+          assert.strictEqual(run.failure?.code, "no_producer")
+          assert.strictEqual(run.failure?.asset?.assetId, "base")
+          assert.strictEqual((yield* eventsOf("run", "RunRequested")).length, 1)
+          assert.strictEqual((yield* recoveries)[0]!.reasonCode, "no_producer")
+        })
+      )
   )
 
   it.live("F22: a missing file that belongs to no asset fails with no_producer at once, naming the file", () => {
-    const jobs = [defineJob({ slug: "peek", run: async (ctx) => void (await ctx.files.readText("inbox", "nobody.csv")) })]
+    const jobs = [
+      defineJob({ slug: "peek", run: async (ctx) => void (await ctx.files.readText("inbox", "nobody.csv")) })
+    ]
     return play({ jobs, workflows: { peeks: { steps: [stepFor("peek")] } } }, () =>
       Effect.gen(function* () {
         const run = yield* ran("peeks")
@@ -36,11 +40,7 @@ describe("what cannot be healed fails fast, with the reason", () => {
   })
 
   it.live("F22: a chain whose leaf has no producer any more names the leaf as its root cause", () => {
-    const jobs = [
-      makes("leaf"),
-      makes("base", (ctx) => readInput(ctx, "leaf")),
-      uses("base")
-    ]
+    const jobs = [makes("leaf"), makes("base", (ctx) => readInput(ctx, "leaf")), uses("base")]
     const producing = (produces: ReadonlyArray<string>) => ({ steps: [stepFor("make-leaf", { produces })] })
     const workflows = {
       leaves: producing(["leaf"]),
@@ -94,7 +94,11 @@ describe("what cannot be healed fails fast, with the reason", () => {
         const engine = yield* Engine
         yield* succeeded("lefts", undefined, { first: true })
         yield* succeeded("rights")
-        yield* engine.define("lefts", { steps: [stepFor("make-left", { consumes: ["right"], produces: ["left"] })] }, "app")
+        yield* engine.define(
+          "lefts",
+          { steps: [stepFor("make-left", { consumes: ["right"], produces: ["left"] })] },
+          "app"
+        )
         yield* succeeded("lefts")
         rmSync(join(folder, "lake", "left.txt"))
         rmSync(join(folder, "lake", "right.txt"))
@@ -155,7 +159,11 @@ describe("what cannot be healed fails fast, with the reason", () => {
         yield* succeeded("bases")
         const run = yield* ran("users")
         assert.strictEqual(run.failure?.code, "ceiling_reached")
-        assert.strictEqual((yield* eventsOf(`run-${run.id}`, "StepSuspended")).length, 12, "12 wake-ups, none swallowed")
+        assert.strictEqual(
+          (yield* eventsOf(`run-${run.id}`, "StepSuspended")).length,
+          12,
+          "12 wake-ups, none swallowed"
+        )
         assert.strictEqual((yield* eventsOf(`run-${run.id}`, "StepResumed")).length, 12)
         const [failed] = yield* eventsOf(`run-${run.id}`, "RunFailed")
         assert.strictEqual((failed!.failure as { asset: { assetId: string } }).asset.assetId, "base")

@@ -27,25 +27,28 @@ const makeJobs = (loads: Array<string>) => [
 const loading = { steps: [stepFor("load", { produces: ["readings"] })] }
 
 describe("a lost timestore partition", () => {
-  it.live("F89: a deleted partition replays its loader, and the dashboard's step finishes with the whole answer", () => {
-    const loads: Array<string> = []
-    const workflows = { loading, dashboard: { steps: [stepFor("chart")] } }
-    return play({ jobs: makeJobs(loads), workflows }, (folder) =>
-      Effect.gen(function* () {
-        for (const day of ["2024-01", "2024-02", "2024-03"]) yield* succeeded("loading", day)
-        const file = join(folder, "lake", "timestore", "readings", "2024-02.parquet")
-        assert.isTrue(existsSync(file))
-        rmSync(file)
-        loads.length = 0
-        const run = yield* succeeded("dashboard")
-        assert.deepStrictEqual(stepOf(run, "chart").result, { total: 6 }, "never a smaller answer")
-        assert.deepStrictEqual(loads, ["2024-02"], "only the lost partition is loaded again")
-        const [recovery] = yield* recoveries
-        assert.deepStrictEqual([recovery!.assetId, recovery!.partitionKey], ["readings", "2024-02"])
-        assert.strictEqual((yield* eventsOf(`run-${run.id}`, "StepSuspended")).length, 1)
-      })
-    )
-  })
+  it.live(
+    "F89: a deleted partition replays its loader, and the dashboard's step finishes with the whole answer",
+    () => {
+      const loads: Array<string> = []
+      const workflows = { loading, dashboard: { steps: [stepFor("chart")] } }
+      return play({ jobs: makeJobs(loads), workflows }, (folder) =>
+        Effect.gen(function* () {
+          for (const day of ["2024-01", "2024-02", "2024-03"]) yield* succeeded("loading", day)
+          const file = join(folder, "lake", "timestore", "readings", "2024-02.parquet")
+          assert.isTrue(existsSync(file))
+          rmSync(file)
+          loads.length = 0
+          const run = yield* succeeded("dashboard")
+          assert.deepStrictEqual(stepOf(run, "chart").result, { total: 6 }, "never a smaller answer")
+          assert.deepStrictEqual(loads, ["2024-02"], "only the lost partition is loaded again")
+          const [recovery] = yield* recoveries
+          assert.deepStrictEqual([recovery!.assetId, recovery!.partitionKey], ["readings", "2024-02"])
+          assert.strictEqual((yield* eventsOf(`run-${run.id}`, "StepSuspended")).length, 1)
+        })
+      )
+    }
+  )
 
   it.live("F89: every lost partition of a consumed data set is back before the step begins", () => {
     const loads: Array<string> = []

@@ -76,7 +76,9 @@ export const define = Effect.fnUntraced(function* (workflows: Scenario["workflow
 /** Fails with every fault of the history; what is still being told gets a moment. */
 export const soundHistory = Effect.fnUntraced(function* (isOver: boolean) {
   const faults = Effect.map(history, (events) => {
-    const acknowledged = events.filter(({ type }) => type === "RunRequested").map(({ streamName }) => streamName.slice(4))
+    const acknowledged = events
+      .filter(({ type }) => type === "RunRequested")
+      .map(({ streamName }) => streamName.slice(4))
     return check({ events, acknowledged, isOver })
   })
   yield* until(faults, (found) => found.length === 0, "a history without faults")
@@ -102,7 +104,10 @@ export const eventsOf = (streamOrCategory: string, type: string) =>
     events
       .filter(({ streamName }) => streamName === streamOrCategory || streamName.startsWith(`${streamOrCategory}-`))
       .filter((event) => event.type === type)
-      .map(({ payload, recordedAt }) => ({ ...(JSON.parse(payload) as Record<string, unknown>), recordedAt }))
+      .map(({ payload, recordedAt }): Record<string, unknown> & { readonly recordedAt: number } => ({
+        ...(JSON.parse(payload) as Record<string, unknown>),
+        recordedAt
+      }))
   )
 
 /** Every recovery of the log, oldest first. */
@@ -117,7 +122,12 @@ export const recoveries = Effect.gen(function* () {
 })
 
 /** Looks again and again until it holds, at most `seconds`; the last look is in the error. */
-export const until = <A, E, R>(look: Effect.Effect<A, E, R>, holds: (found: A) => boolean, what: string, seconds = 15) =>
+export const until = <A, E, R>(
+  look: Effect.Effect<A, E, R>,
+  holds: (found: A) => boolean,
+  what: string,
+  seconds = 15
+) =>
   Effect.repeat(look, { until: holds, schedule: Schedule.spaced("5 millis") }).pipe(
     Effect.timeoutOrElse({
       duration: `${seconds} seconds`,

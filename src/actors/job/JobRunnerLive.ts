@@ -79,6 +79,14 @@ export const layer = Layer.effect(
         ({ latest }) => latest?.parts.find((part) => part.store === store && part.key === key)?.sha256
       )
 
+    /** No probe would ever say that a store is back which the app does not name: its outage is not waited for. */
+    const waitable = (failure: Failure): Failure => {
+      if (failure.class !== "store_unavailable" || failure.store === undefined) return failure
+      if (stores.names.includes(failure.store)) return failure
+      const { store: _, ...rest } = failure
+      return rest
+    }
+
     /** Fails once no heartbeat has come for the step's time. */
     const watch = (step: StepDefinition, lastBeat: () => number): Effect.Effect<never, Failure> => {
       const limitMs = step.heartbeatTimeoutMs
@@ -153,7 +161,7 @@ export const layer = Layer.effect(
       }
       if (Cause.hasInterruptsOnly(ended.cause)) return yield* Effect.interrupt
       const error = Cause.squash(ended.cause)
-      const failure = isFailure(error) ? error : failureOf(error, run.partitionKey)
+      const failure = waitable(isFailure(error) ? error : failureOf(error, run.partitionKey))
       // A store that the job itself says is away closes the breaker for everybody else as well.
       yield* health.observe(failure)
       const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next }
