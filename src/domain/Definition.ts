@@ -142,7 +142,7 @@ export const Partitioning = Schema.Union([
 ]).annotate({ expected: 'an object whose type is "static", "timeWindow" or "dynamic"' })
 export type Partitioning = typeof Partitioning.Type
 
-/** An asset that a step makes. `schema` describes its payload to readers; it is kept, not enforced. */
+/** An asset that a step makes. `schema`: a JSON Schema that its payload must keep, or the step fails. */
 export const ProducedAsset = Schema.Struct({
   assetId: AssetId,
   schema: Schema.optionalKey(json),

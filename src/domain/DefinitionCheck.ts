@@ -16,6 +16,11 @@ export const check = (
   ...(definition.parametersSchema === undefined
     ? []
     : schemaProblems(definition.parametersSchema, ["parametersSchema"])),
+  ...definition.steps.flatMap(({ produces }, step) =>
+    produces.flatMap(({ schema }, position) =>
+      schema === undefined ? [] : schemaProblems(schema, ["steps", step, "produces", position, "schema"])
+    )
+  ),
   ...duplicateIds(definition.steps),
   ...unknownJobs(definition.steps, isKnownJob),
   ...dependencies(definition.steps),

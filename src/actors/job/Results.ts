@@ -1,9 +1,10 @@
 import { Effect } from "effect"
 import { StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores } from "../../capabilities/Stores.ts"
-import type { ProducedAsset, StepDefinition } from "../../domain/Definition.ts"
+import { faultText, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
 import { assetName, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
+import { checkAgainst } from "../../domain/JsonSchemaCheck.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
@@ -145,6 +146,13 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
     if (known === undefined) {
       const message = `step ${step.id} declares no asset ${declared.assetId} among its produces`
       return yield* Effect.fail(permanent("undeclared_asset", message))
+    }
+    if (known.schema !== undefined) {
+      const broken = checkAgainst(known.schema, declared.payload ?? null, `result.assets[${position}].payload`)
+      if (broken.length > 0) {
+        const message = `asset ${known.assetId} breaks its schema: ${broken.map(faultText).join("; ")}`
+        return yield* Effect.fail(permanent("schema_violation", message))
+      }
     }
     const partitionKey = declared.partitionKey ?? run.partitionKey ?? ""
     const fault = partitionFault(step, declared.assetId, partitionKey)
