@@ -87,7 +87,9 @@ export class Inputs extends Context.Service<
           const inputs: Array<UsedInput> = []
           for (const [position, input] of resolved.entries()) {
             const reality = realities[position]!
-            if (reality.status === "present") {
+            // An object that cannot be looked at while its store answers is left to the job: its failure is the step's.
+            const isLeft = reality.status === "unavailable" && reality.failure.class !== "store_unavailable"
+            if (reality.status === "present" || isLeft) {
               if (reality.state.latest !== null) inputs.push(used(input, reality.state.latest.generation))
               continue
             }

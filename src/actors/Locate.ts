@@ -15,7 +15,11 @@ import { StoreHealth } from "./StoreHealth.ts"
  */
 export class Locate extends Context.Service<
   Locate,
-  { readonly locate: (run: RunState, stepId: string, failure: Failure) => Effect.Effect<Verdict> }
+  {
+    readonly locate: (run: RunState, stepId: string, failure: Failure) => Effect.Effect<Verdict>
+    /** Whether the failure is the loss of an asset whose healing is switched off: it is retried like any other. */
+    readonly isOff: (run: RunState, stepId: string, failure: Failure) => Effect.Effect<boolean>
+  }
 >()("kintsugi/actors/Locate") {
   static readonly layer = Layer.effect(
     Locate,
@@ -89,6 +93,11 @@ export class Locate extends Context.Service<
       })
 
       return Locate.of({
+        // Nearly always nothing is off, and the index need not be asked before the failure is recorded.
+        isOff: (run, stepId, failure) =>
+          (failure.class === "asset_missing" || failure.class === "corrupt") && desk.isAnyOff()
+            ? Effect.map(assetOf(run, stepId, failure), (ref) => ref !== null && desk.isOff(ref))
+            : Effect.succeed(false),
         locate: (run, stepId, failure) =>
           Effect.annotateLogs(locate(run, stepId, failure), {
             missed: assetName(failure.asset ?? { assetId: failure.key ?? "?", partitionKey: "" })

@@ -36,6 +36,8 @@ export class RecoveryDesk extends Context.Service<
     readonly waitsFor: (recoveryId: string, awaited: string) => Effect.Effect<boolean>
     /** Whether healing this asset is switched off, by its producing workflow or by the asset itself (F40). */
     readonly isOff: (ref: AssetRef) => boolean
+    /** Whether healing is switched off for any asset at all. */
+    readonly isAnyOff: () => boolean
   }
 >()("kintsugi/actors/RecoveryDesk") {
   static readonly layer = Layer.effect(
@@ -52,6 +54,15 @@ export class RecoveryDesk extends Context.Service<
           producers.every(({ defined, produces }) => !defined.definition.recovery.enabled || !produces.recovery.enabled)
         )
       }
+
+      const isAnyOff = () =>
+        definitions
+          .all()
+          .some(
+            ({ definition }) =>
+              !definition.recovery.enabled ||
+              definition.steps.some(({ produces }) => produces.some(({ recovery }) => !recovery.enabled))
+          )
 
       const join: RecoveryDesk["Service"]["join"] = ({ generation, priority, ref, reopen, waiter }) => {
         const recoveryId = Id.recovery(ref.assetId, ref.partitionKey, generation)
@@ -105,6 +116,10 @@ export class RecoveryDesk extends Context.Service<
 
       const report: RecoveryDesk["Service"]["report"] = Effect.fnUntraced(function* (run, stepId, ref, reality) {
         if (reality.status === "unavailable") {
+          const { failure } = reality
+          // Only this object cannot be looked at, the store answers: that is no outage to wait for.
+          if (failure.class === "transient") return { type: "retry" as const, random: yield* Random.next }
+          if (failure.class !== "store_unavailable") return { type: "fail" as const, failure }
           return { type: "wait" as const, waitingFor: { type: "store" as const, store: reality.store } }
         }
         const first = reality.status === "never"
@@ -140,7 +155,7 @@ export class RecoveryDesk extends Context.Service<
         }
       })
 
-      return RecoveryDesk.of({ report, join, waitsFor, isOff })
+      return RecoveryDesk.of({ report, join, waitsFor, isOff, isAnyOff })
     })
   )
 }

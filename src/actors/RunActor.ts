@@ -116,19 +116,25 @@ export const make = (options: Options) =>
       )
     }
 
+    /** One execution, and whether what it misses is healed: at every level, the asset's own included (F40). */
+    const attempted = (run: State, stepId: string, attempt: number) =>
+      Effect.flatMap(jobs.execute(run, stepId, attempt), (outcome) => {
+        if (outcome.ok || !heals(run, stepId)) return Effect.succeed(outcome.ok ? outcome : { ...outcome, heal: false })
+        return Effect.map(locate.isOff(run, stepId, outcome.failure), (off) => ({ ...outcome, heal: !off }))
+      })
+
     const execute = (run: State, stepId: string, attempt: number, commit: Send) => {
       const executed = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(slots.acquire(run.runId, run.priority))
-          const outcome = yield* Effect.onExit(restore(jobs.execute(run, stepId, attempt)), (exit) =>
+          const outcome = yield* Effect.onExit(restore(attempted(run, stepId, attempt)), (exit) =>
             Effect.sync(() => {
               if (exit._tag === "Failure") slots.release()
               else slots.handOver(run.runId, run.priority)
             })
           )
-          const ended = outcome.ok ? outcome : { ...outcome, heal: heals(run, stepId) }
           yield* Effect.ensuring(
-            restore(commit({ _tag: "EndStep", stepId, attempt, outcome: ended })),
+            restore(commit({ _tag: "EndStep", stepId, attempt, outcome })),
             Effect.sync(() => slots.unpin(run.runId))
           )
         })
