@@ -1,4 +1,5 @@
 import { Console, Effect, Layer, Redacted, Schema } from "effect"
+import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Engine } from "../actors/Engine.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
