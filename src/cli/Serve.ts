@@ -107,5 +107,7 @@ export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = 
   const { lost, url } = yield* start(settings)
   const ready = `kintsugi listening on ${url}`
   yield* Console.log(json ? JSON.stringify({ url, message: ready }) : ready)
+  // Kept now and not at the end, which a killed process does not have.
+  yield* Effect.sync(flushCompileCache)
   return yield* Effect.flatMap(lost, (other) => Effect.fail(other))
 }, Effect.scoped)
