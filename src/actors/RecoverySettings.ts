@@ -8,6 +8,6 @@ export const RecoveryEnabled = Context.Reference<boolean>("kintsugi/actors/Recov
 
 /** The off switches of process, workflow and step together (F40). */
 export const healsStep = (enabled: boolean, definition: Definition | null, stepId: string): boolean => {
-  const step = definition?.steps.find(({ id }) => id === stepId)
-  return enabled && definition !== null && definition.recovery.enabled && step !== undefined && step.recovery.enabled
+  if (!enabled || definition?.recovery.enabled !== true) return false
+  return definition.steps.find(({ id }) => id === stepId)?.recovery.enabled === true
 }

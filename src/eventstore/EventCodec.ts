@@ -21,6 +21,9 @@ interface Tagged {
   readonly _tag: string
 }
 
+/** Whether a JSON text holds a NUL character, which Postgres keeps in no text. */
+export const holdsNul = (json: string): boolean => json.includes("\\u0000") && /(?<!\\)(\\\\)*\\u0000/.test(json)
+
 /** Metadata as it is stored and hashed: compact JSON of the present fields in a fixed order; "" when there are none. */
 export const metadataText = (metadata: Metadata): string => {
   const { causationId, commandId, correlationId, principal, requestHash, traceparent } = metadata
@@ -57,7 +60,7 @@ export const make = <Event extends Tagged>(
     const { _tag: type, at: _at, ...fields } = event as Event & { readonly at?: number }
     const payload = JSON.stringify(fields)
     // Postgres cannot keep a NUL in text, and a silent change of the bytes would break the hash.
-    if (payload.includes("\\u0000") && /(?<!\\)(\\\\)*\\u0000/.test(payload)) {
+    if (holdsNul(payload)) {
       throw new Error(`event ${type} holds a NUL character, which cannot be stored`)
     }
     return { type, schemaVersion: (retired[type]?.length ?? 0) + 1, payload }

@@ -13,6 +13,7 @@ import { AssetCheck } from "../AssetCheck.ts"
 import { Inputs } from "../Inputs.ts"
 import { JobRunner } from "../JobRunner.ts"
 import { LocationIndex } from "../LocationIndex.ts"
+import { LoopWatch } from "../LoopWatch.ts"
 import { StoreHealth } from "../StoreHealth.ts"
 import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
@@ -20,7 +21,7 @@ import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
 import * as JobInputs from "./JobInputs.ts"
 import { outcomeOf } from "./Results.ts"
-import { failureOf } from "./Thrown.ts"
+import { failureOf, storable } from "./Thrown.ts"
 
 const timedOut = (step: StepDefinition): Failure => ({
   class: "transient",
@@ -70,6 +71,7 @@ export const layer = Layer.effect(
     const index = yield* LocationIndex
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
+    const loop = yield* LoopWatch
     const clock = yield* Clock.Clock
     const runLog = Effect.runForkWith(yield* Effect.context<never>())
 
@@ -152,7 +154,12 @@ export const layer = Layer.effect(
     const execute: JobRunner["Service"]["execute"] = Effect.fnUntraced(function* (run, stepId, attempt) {
       const step = stepDefinition(run, stepId)
       if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
-      const ended = yield* Effect.exit(attemptOf(run, step, attempt))
+      const name = `${run.workflow}/${stepId} (run ${run.runId})`
+      loop.executing.add(name)
+      const ended = yield* Effect.ensuring(
+        Effect.exit(attemptOf(run, step, attempt)),
+        Effect.sync(() => loop.executing.delete(name))
+      )
       if (Exit.isSuccess(ended)) {
         for (const name of ended.value.ok ? ended.value.unowned : []) {
           yield* Effect.logWarning(`step ${stepId} of run ${run.runId} wrote ${name}, which belongs to no asset`)
@@ -161,7 +168,7 @@ export const layer = Layer.effect(
       }
       if (Cause.hasInterruptsOnly(ended.cause)) return yield* Effect.interrupt
       const error = Cause.squash(ended.cause)
-      const failure = waitable(isFailure(error) ? error : failureOf(error, run.partitionKey))
+      const failure = waitable(isFailure(error) ? storable(error) : failureOf(error, run.partitionKey))
       // A store that the job itself says is away closes the breaker for everybody else as well.
       yield* health.observe(failure)
       const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next }

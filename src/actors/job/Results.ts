@@ -6,9 +6,11 @@ import { assetName, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import { checkAgainst } from "../../domain/JsonSchemaCheck.ts"
 import type { Location } from "../../domain/Location.ts"
+import { partitionKeyFault } from "../../domain/Partitioning.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import type { State } from "../../domain/run/RunState.ts"
+import * as EventCodec from "../../eventstore/EventCodec.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import { type Attempt, locationKey } from "./Attempt.ts"
 
@@ -32,14 +34,16 @@ const permanent = (code: string, message: string): Failure => ({ class: "permane
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The JSON text of a value, or null when it has none (a function, a cycle, a bigint). */
+/** The JSON text of a value, or null when it has none (a function, a cycle, a bigint), or none that can be stored. */
 const jsonText = (value: unknown): string | null => {
   try {
-    return JSON.stringify(value) ?? null
+    const text = JSON.stringify(value) ?? null
+    return text === null || EventCodec.holdsNul(text) ? null : text
   } catch {
     return null
   }
 }
+const notJson = "must be JSON without NUL characters"
 
 const readLocation = (value: unknown): Location | null => {
   if (!isObject(value)) return null
@@ -64,13 +68,15 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
   if (partitionKey !== undefined && (typeof partitionKey !== "string" || partitionKey.length > partitionKeyMax)) {
     return invalid(`.partitionKey must be a string of at most ${partitionKeyMax} characters`)
   }
+  const fault = partitionKey === undefined || partitionKey === "" ? undefined : partitionKeyFault(partitionKey)
+  if (fault !== undefined) return invalid(`.partitionKey ${fault}`)
   const at = readTime(producedAt)
   if (at === null) return invalid(".producedAt must be a time: epoch ms, an ISO string or a Date")
   if (!Array.isArray(locations)) return invalid(".locations must be a list of what ctx.files or ctx.timestore answered")
   const read = locations.map(readLocation)
   if (read.includes(null)) return invalid(".locations must hold what ctx.files or ctx.timestore answered")
   const text = payload === undefined ? "" : jsonText(payload)
-  if (text === null) return invalid(".payload must be JSON")
+  if (text === null) return invalid(`.payload ${notJson}`)
   if (Buffer.byteLength(text) > payloadBytesMax) {
     return permanent("result_too_large", `${path}.payload is larger than ${payloadBytesMax} bytes of JSON`)
   }
@@ -123,7 +129,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
     )
   }
   const text = result === undefined ? "null" : jsonText(result)
-  if (text === null) return yield* Effect.fail(permanent("invalid_result", "result must be JSON"))
+  if (text === null) return yield* Effect.fail(permanent("invalid_result", `result ${notJson}`))
   const { assets = [], ...kept } = isObject(result) ? result : {}
   const keptText = isObject(result) ? JSON.stringify(kept) : text
   if (Buffer.byteLength(keptText) > resultBytesMax) {

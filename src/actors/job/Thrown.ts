@@ -13,10 +13,17 @@ import {
 /** Longest failure message that is kept, in UTF-16 units. */
 const messageLengthMax = 8_000
 
-const bounded = (failure: Failure): Failure =>
-  failure.message.length <= messageLengthMax
-    ? failure
-    : { ...failure, message: `${failure.message.slice(0, messageLengthMax)}…` }
+const storableText = (text: string): string =>
+  (text.length <= messageLengthMax ? text : `${text.slice(0, messageLengthMax)}…`)
+    .replaceAll("\0", "\\0")
+    .toWellFormed()
+
+/** The failure in words that the log can keep: bounded, without NUL characters and halves of surrogate pairs. */
+export const storable = (failure: Failure): Failure => {
+  const texts = Object.entries(failure).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+  const kept: Partial<Failure> = Object.fromEntries(texts.map(([field, text]) => [field, storableText(text)]))
+  return { ...failure, ...kept }
+}
 
 const ofJobFailure = (failure: JobFailure, runPartitionKey: string | undefined): Failure => {
   const { message } = failure
@@ -75,7 +82,7 @@ export const thrown = ({ cause, failure }: StoreError): Error => {
 /** The failure that whatever a job threw stands for; an unknown error is `transient`. */
 export const failureOf = (error: unknown, runPartitionKey: string | undefined): Failure => {
   const known = typeof error === "object" && error !== null ? classified.get(error) : undefined
-  if (known !== undefined) return bounded(known)
-  if (error instanceof StoreError) return bounded(error.failure)
-  return bounded(isJobFailure(error) ? ofJobFailure(error, runPartitionKey) : classifyUnknown(error))
+  if (known !== undefined) return storable(known)
+  if (error instanceof StoreError) return storable(error.failure)
+  return storable(isJobFailure(error) ? ofJobFailure(error, runPartitionKey) : classifyUnknown(error))
 }
