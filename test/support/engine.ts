@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
-import { type Context, Effect, Layer, Schedule } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
 import { engine, type RuntimeSettings } from "../../src/cli/Runtime.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
@@ -36,10 +36,6 @@ export const settings = (given: Settings): RuntimeSettings => ({
 /** The whole engine on a log in memory and real folders. */
 export const layerMemory = (given: Settings) =>
   engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(MemoryEventStore.layer))
-
-/** The whole engine on the log that is given: a process that starts where another one ended. */
-export const layerOn = (log: Context.Context<EventStore>, given: Settings) =>
-  engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(Layer.succeedContext(log)))
 
 export interface Scenario {
   readonly jobs: RuntimeSettings["jobs"]
