@@ -1,8 +1,9 @@
-import { Clock, Duration, Effect } from "effect"
+import { Effect } from "effect"
 import * as Limit from "../domain/Limit.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Limits } from "./Limits.ts"
+import { sleepUntil } from "./sleepUntil.ts"
 
 const codec = EventCodec.make(Limit.Event, {})
 
@@ -22,12 +23,7 @@ export const make = Effect.gen(function* () {
     },
     key: (expiresAt) => `expire:${expiresAt}`,
     isResident: () => false,
-    activity: (expiresAt, _, commit) =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        if (expiresAt > now) yield* Effect.sleep(Duration.millis(expiresAt - now))
-        return yield* commit({ _tag: "Expire", now: 0 })
-      }),
+    activity: (expiresAt, _, commit) => Effect.andThen(sleepUntil(expiresAt), commit({ _tag: "Expire", now: 0 })),
     wakeAt: Limit.nextExpiry,
     settled: (actorId, state) => limits.granted(actorId, (holder) => Limit.holds(state, holder))
   }

@@ -20,6 +20,7 @@ import { Definitions } from "./Definitions.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
+import { sleepUntil } from "./sleepUntil.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
 export const codec = EventCodec.make(RecoveryEvents.Event, {})
@@ -35,11 +36,6 @@ const releasesAtOnce = 16
 const releaseBatchMs = 100
 /** Largest part whose bytes are read again to verify a heal; of larger ones the size is compared. */
 const verifyBytesMax = 16 * 1024 * 1024
-
-const sleepUntil = (dueAt: number) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void
-  )
 
 /** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
 export const make = Effect.gen(function* () {

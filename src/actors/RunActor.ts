@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Exit, Random } from "effect"
+import { Clock, Effect, Exit, Random } from "effect"
 import type { Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import * as Asset from "../domain/Asset.ts"
@@ -19,6 +19,7 @@ import { Limits } from "./Limits.ts"
 import { Locate } from "./Locate.ts"
 import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
 import { RunEnds } from "./RunEnds.ts"
+import { sleepUntil } from "./sleepUntil.ts"
 import { Slots } from "./Slots.ts"
 
 const codec = EventCodec.make(RunEvents.Event, {})
@@ -50,11 +51,6 @@ const mayBegin = (command: Unstamped): boolean => {
       return false
   }
 }
-
-const sleepUntil = (dueAt: number) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    dueAt > now ? Effect.sleep(Duration.millis(dueAt - now)) : Effect.void
-  )
 
 export interface Options {
   readonly processId: string

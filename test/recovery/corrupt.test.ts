@@ -1,20 +1,10 @@
-import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makes, stepFor, uses } from "../support/chainApp.ts"
 import { eventsOf, play, ran, recoveries, stepOf, succeeded } from "../support/engine.ts"
-
-/** Other bytes of the same length in the same file, with the times of before: what a failing disk does. */
-const rot = (path: string, bytes: string) => {
-  const times = `${path}.times`
-  writeFileSync(times, "")
-  execFileSync("touch", ["-r", path, times])
-  writeFileSync(path, bytes)
-  execFileSync("touch", ["-r", times, path])
-  execFileSync("rm", [times])
-}
+import { rot } from "./rot.ts"
 
 const workflows = {
   bases: { steps: [stepFor("make-base", { produces: ["base"] })] },

@@ -79,9 +79,11 @@ describe("retries", () => {
           assert.deepStrictEqual(yield* delays("exact"), [10, 20, 40, 50, 50])
           const full = [20, 40, 60, 60, 60]
           const drawn = yield* delays("full")
-          drawn.forEach((delay, index) => assert.isTrue(delay >= 0 && delay <= full[index]!))
+          for (const [index, delay] of drawn.entries()) assert.isTrue(delay >= 0 && delay <= full[index]!)
           const halved = yield* delays("equal")
-          halved.forEach((delay, index) => assert.isTrue(delay >= full[index]! / 2 && delay <= full[index]!))
+          for (const [index, delay] of halved.entries()) {
+            assert.isTrue(delay >= full[index]! / 2 && delay <= full[index]!)
+          }
           assert.isAbove(new Set([...drawn, ...halved]).size, 3, "the jitter is drawn anew each time")
         })
     )
