@@ -1,16 +1,36 @@
 import { Effect } from "effect"
 import * as Limit from "../domain/Limit.ts"
+import { type State as RunState, step } from "../domain/run/RunState.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
+import * as Actors from "./Actors.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Limits } from "./Limits.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 
+/** Holders that one activation looks at together. */
+const auditsMax = 500
+
 const codec = EventCodec.make(Limit.Event, {})
 
-/** The Limit actor: slots of one workflow-wide limit. Leases that ran out are taken back when their time has come. */
+type Demand =
+  | { readonly _tag: "Expire"; readonly at: number }
+  /** Somebody has a slot whom this process did not give one: perhaps what a crash left behind. */
+  | { readonly _tag: "Audit"; readonly holder: string }
+
+/** Whether the step has no use for a slot any more: it executes no longer, and is not about to. */
+const isOver = (run: RunState, stepId: string): boolean => {
+  const { status } = step(run, stepId)
+  return run.ended !== null || (status !== "pending" && status !== "retrying" && status !== "executing")
+}
+
+/**
+ * The Limit actor: slots of one workflow-wide limit. Leases that ran out are taken back when their time has come, and
+ * slots of steps that ended in a crash's last moment as soon as somebody looks.
+ */
 export const make = Effect.gen(function* () {
   const limits = yield* Limits
-  const behaviour: Behaviour<Limit.State, Limit.Command, Limit.Command, Limit.Event, never, number> = {
+  const runs = yield* Actors.run.client
+  const behaviour: Behaviour<Limit.State, Limit.Command, Limit.Command, Limit.Event, never, Demand> = {
     category: "limit",
     decider: Limit.decider,
     encode: codec.encode,
@@ -18,12 +38,28 @@ export const make = Effect.gen(function* () {
     stamp: (command, now) => ({ ...command, now }),
     creates: () => false,
     demands: (state) => {
-      const expiresAt = Limit.nextExpiry(state)
-      return expiresAt === null ? [] : [expiresAt]
+      const at = Limit.nextExpiry(state)
+      const strangers = state.holders.filter(({ holder }) => !limits.isKnown(holder)).slice(0, auditsMax)
+      return [
+        ...(at === null ? [] : [{ _tag: "Expire", at } as const]),
+        ...strangers.map(({ holder }) => ({ _tag: "Audit", holder }) as const)
+      ]
     },
-    key: (expiresAt) => `expire:${expiresAt}`,
+    key: (demand) => (demand._tag === "Expire" ? `expire:${demand.at}` : `audit:${demand.holder}`),
     isResident: () => false,
-    activity: (expiresAt, _, commit) => Effect.andThen(sleepUntil(expiresAt), commit({ _tag: "Expire", now: 0 })),
+    activity: (demand, _, commit) =>
+      Effect.gen(function* () {
+        if (demand._tag === "Expire") {
+          yield* sleepUntil(demand.at)
+          return yield* commit({ _tag: "Expire", now: 0 })
+        }
+        const { holder } = demand
+        const slash = holder.indexOf("/")
+        const { state } = yield* Effect.orDie(runs.execute(holder.slice(0, slash), { _tag: "Read" }))
+        // It may have asked for a slot again meanwhile, and use it.
+        if (limits.isKnown(holder) || !isOver(state, holder.slice(slash + 1))) return
+        return yield* commit({ _tag: "Release", holder, now: 0 })
+      }),
     wakeAt: Limit.nextExpiry,
     settled: (actorId, state) => limits.granted(actorId, (holder) => Limit.holds(state, holder))
   }

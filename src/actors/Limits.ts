@@ -20,6 +20,8 @@ export class Limits extends Context.Service<
     /** Renews the holder's slot for as long as `use` goes on. */
     readonly during: <A, E, R>(name: string, holder: string, use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     readonly release: (name: string, holder: string) => Effect.Effect<void>
+    /** Whether the holder has asked this process for its slot and not given it back. */
+    readonly isKnown: (holder: string) => boolean
     /** Called by the Limit actor after each decision: tells queued holders of this process that they have a slot. */
     readonly granted: (name: string, has: (holder: string) => boolean) => void
   }
@@ -29,9 +31,11 @@ export class Limits extends Context.Service<
     Effect.gen(function* () {
       const limits = yield* Actors.limit.client
       const waiting = new Map<string, Map<string, Deferred.Deferred<void>>>()
+      const known = new Set<string>()
 
       const acquire: Limits["Service"]["acquire"] = Effect.fnUntraced(function* (name, request) {
         const { capacity, holder, priority } = request
+        known.add(holder)
         const told = Deferred.makeUnsafe<void>()
         const queued = waiting.get(name) ?? new Map<string, Deferred.Deferred<void>>()
         waiting.set(name, queued.set(holder, told))
@@ -67,12 +71,16 @@ export class Limits extends Context.Service<
           return yield* Effect.ensuring(use, Fiber.interrupt(fiber))
         })
       const release = (name: string, holder: string) =>
-        Effect.asVoid(limits.execute(name, { _tag: "Release", holder, now: 0 }))
+        Effect.ensuring(
+          Effect.asVoid(limits.execute(name, { _tag: "Release", holder, now: 0 })),
+          Effect.sync(() => known.delete(holder))
+        )
 
       return Limits.of({
         acquire,
         during,
         release,
+        isKnown: (holder) => known.has(holder),
         granted: (name, has) => {
           for (const [holder, told] of waiting.get(name) ?? []) {
             if (has(holder)) Deferred.doneUnsafe(told, Effect.void)

@@ -186,7 +186,7 @@ describe("a process that dies", () => {
       workflows: {
         bases,
         views: { steps: [stepFor("make-view", { consumes: ["base"], produces: ["view"] })] },
-        users: { steps: [stepFor("use-view", { consumes: ["view"] })] }
+        users: { concurrency: 1, steps: [stepFor("use-view", { consumes: ["view"] })] }
       }
     }
   }
