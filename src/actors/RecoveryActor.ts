@@ -226,6 +226,20 @@ export const make = Effect.gen(function* () {
       return yield* commit({ _tag: "ConfirmStart", attempt })
     })
 
+  /** The time of an attempt does not run out while its producer waits for a store: no outage uses up a budget (F90). */
+  const outlastOutage = (recovery: State) =>
+    Effect.gen(function* () {
+      while (recovery.producerRunId !== null) {
+        const { state } = yield* Effect.orDie(runs.execute(recovery.producerRunId, { _tag: "Read" }))
+        const waiting = Object.values(state.steps).find(
+          ({ status, waitingFor }) => status === "waiting" && waitingFor?.type === "store"
+        )
+        if (waiting?.waitingFor?.store === undefined) return
+        yield* health.awaitReady(waiting.waitingFor.store)
+        yield* Effect.sleep(Duration.millis(recovery.attemptTimeoutMs))
+      }
+    })
+
   const rejectOutput = (recovery: State, reasonCode: "output_absent" | "output_corrupt", why: string, commit: Send) => {
     const ref = refOf(recovery)
     const message = `${assetName(ref)} was made again by run ${recovery.producerRunId}, which ended well, but ${why}`
@@ -367,6 +381,7 @@ export const make = Effect.gen(function* () {
         case "Timer":
           return Effect.gen(function* () {
             yield* sleepUntil(demand.at)
+            yield* outlastOutage(recovery)
             return yield* commit({ _tag: "Tick", random: yield* Random.next })
           })
         case "Release":

@@ -9,6 +9,7 @@ import { keyOf, makes, stepFor, uses } from "../support/chainApp.ts"
 import {
   ended,
   eventsOf,
+  gate,
   history,
   play,
   ran,
@@ -69,6 +70,40 @@ describe("a store that is away", () => {
         assert.deepStrictEqual(yield* eventsOf("run", "StepRetryScheduled"), [])
         assert.deepStrictEqual(yield* eventsOf("asset", "AssetMissingDetected"), [])
         yield* storeIs("lake", "ready")
+      })
+    )
+  })
+
+  it.live("F90: an outage in the middle of a heal, longer than the attempt may take, uses up no attempt", () => {
+    const door = gate()
+    let made = 0
+    const jobs = [
+      makes("base", async () => {
+        if (++made === 2) await door.pass()
+        return "base"
+      }),
+      uses("base")
+    ]
+    const once = { assetId: "base", recovery: { maxAttempts: 1, attemptTimeoutMs: 300 } }
+    const hurried = { ...workflows, bases: { steps: [{ ...stepFor("make-base"), produces: [once] }] } }
+    return play({ jobs, workflows: hurried }, (folder) =>
+      Effect.gen(function* () {
+        const lake = join(folder, "lake")
+        yield* succeeded("bases")
+        rmSync(join(lake, keyOf("base")))
+        const { id } = yield* start("users")
+        yield* until(Effect.sync(door.arrived), (count) => count === 1, "producer in progress")
+        renameSync(lake, `${lake}.away`)
+        door.open()
+        const [running] = yield* recoveries
+        yield* stepIs(running!.producerRunId!, "make-base", "waiting")
+        // Longer than the attempt's time.
+        yield* Effect.sleep("600 millis")
+        renameSync(`${lake}.away`, lake)
+        const run = yield* ended(id)
+        assert.strictEqual(run.status, "succeeded", JSON.stringify(run, null, 1))
+        const [recovery] = yield* recoveries
+        assert.deepStrictEqual([recovery!.status, recovery!.attempts], ["succeeded", 1])
       })
     )
   })
