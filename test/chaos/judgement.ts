@@ -118,10 +118,10 @@ const failuresOf = (events: ReadonlyArray<RecordedEvent>): Readonly<Record<strin
 }
 
 /**
- * `output_absent`: the harness deleted what had just been made again. `error`: a flaky job used up its attempts. Any
+ * `output_absent`: the harness deleted what had just been made again. `job_failed`: a flaky job used up its attempts. Any
  * other end of a run would be ours.
  */
-const expectedFailures: ReadonlySet<string> = new Set(["output_absent", "error"])
+const expectedFailures: ReadonlySet<string> = new Set(["output_absent", "job_failed"])
 
 /** Reads a database that nobody serves any more, and holds its log against every invariant. */
 export const judge = (options: { readonly dataDir: string; readonly ledgerFile: string; readonly told: Told }) =>
