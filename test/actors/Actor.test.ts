@@ -52,7 +52,8 @@ describe("the actor host", () => {
             () => Effect.void,
             { buckets }
           ).pipe(Effect.provideService(EventStore, counting))
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
 
       it.live("a rejection of one command leaves the others of its append alone", () =>
         Effect.gen(function* () {
@@ -71,7 +72,8 @@ describe("the actor host", () => {
             () => Effect.void,
             { buckets }
           )
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
 
       it.live("work goes on once while it is demanded, whatever else is committed (HOST trap 2)", () =>
         Effect.gen(function* () {
@@ -84,13 +86,16 @@ describe("the actor host", () => {
               for (let by = 1; by < 5; by++) yield* actors.execute("a", { _tag: "Add", by })
               assert.deepStrictEqual(work.begun, ["w"])
               yield* work.letGo
-              yield* eventually(Effect.map(actors.execute("a", { _tag: "Read" }), ({ state }) => state.open.length === 0))
+              yield* eventually(
+                Effect.map(actors.execute("a", { _tag: "Read" }), ({ state }) => state.open.length === 0)
+              )
               assert.deepStrictEqual(work.begun, ["w"])
             }),
             work.perform,
             { buckets }
           )
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
 
       it.live("F38: what was demanded when the process ended goes on in the next, by the same path", () =>
         Effect.gen(function* () {
@@ -116,7 +121,8 @@ describe("the actor host", () => {
             { buckets }
           )
           assert.deepStrictEqual(yield* types("counter-a"), ["Ordered", "Done"])
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
 
       it.live("a foreign append makes it reload and decide again", () =>
         Effect.gen(function* () {
@@ -127,7 +133,10 @@ describe("the actor host", () => {
               yield* actors.execute("a", { _tag: "Add", by: 1 })
               const scope = yield* Scope.make()
               // Another process with the same actor, on the same log.
-              const other = yield* Layer.buildWithScope(layer(() => Effect.void, { buckets }), scope)
+              const other = yield* Layer.buildWithScope(
+                layer(() => Effect.void, { buckets }),
+                scope
+              )
               yield* Effect.provideContext(
                 Effect.flatMap(counter.client, (client) => client.execute("a", { _tag: "Add", by: 10 })),
                 other
@@ -140,7 +149,8 @@ describe("the actor host", () => {
             { buckets }
           )
           assert.strictEqual((yield* log.read("counter-a", 0)).length, 3)
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
 
       it.live("a defect of work is tried again, and a defect of a decision harms nobody else", () =>
         Effect.gen(function* () {
@@ -151,7 +161,9 @@ describe("the actor host", () => {
               const broken = yield* Effect.exit(actors.execute("a", { _tag: "Break" }))
               assert.isTrue(Exit.isFailure(broken))
               yield* actors.execute("a", { _tag: "Order", work: "w" })
-              yield* eventually(Effect.map(actors.execute("a", { _tag: "Read" }), ({ state }) => state.open.length === 0))
+              yield* eventually(
+                Effect.map(actors.execute("a", { _tag: "Read" }), ({ state }) => state.open.length === 0)
+              )
               assert.strictEqual(tries, 3)
             }),
             () =>
@@ -161,7 +173,8 @@ describe("the actor host", () => {
               }),
             { buckets }
           )
-        }).pipe(Effect.provide(MemoryEventStore.layer)))
+        }).pipe(Effect.provide(MemoryEventStore.layer))
+      )
     })
   }
 
@@ -185,5 +198,6 @@ describe("the actor host", () => {
         }),
         work.perform
       )
-    }).pipe(Effect.provide(MemoryEventStore.layer)))
+    }).pipe(Effect.provide(MemoryEventStore.layer))
+  )
 })

@@ -8,7 +8,11 @@ import * as EventCodec from "../../src/eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../../src/eventstore/EventStore.ts"
 
 /** A small actor for the host's tests: it counts, and each `Order` demands one piece of work until it is `Done`. */
-const Event = Schema.TaggedUnion({ Added: { by: Schema.Int }, Ordered: { work: Schema.String }, Done: { work: Schema.String } })
+const Event = Schema.TaggedUnion({
+  Added: { by: Schema.Int },
+  Ordered: { work: Schema.String },
+  Done: { work: Schema.String }
+})
 type Event = typeof Event.Type & { readonly at: number }
 type Command =
   | { readonly _tag: "Add"; readonly by: number }
@@ -56,7 +60,10 @@ export const counter = Actor.make<State, Command, TooMuch>("counter")
 const codec = EventCodec.make(Event, {})
 
 /** `perform` does the ordered work; it may fail, die or never end. */
-export const layer = (perform: (work: string) => Effect.Effect<void>, options?: Parameters<typeof ActorSystem.layer>[0]) => {
+export const layer = (
+  perform: (work: string) => Effect.Effect<void>,
+  options?: Parameters<typeof ActorSystem.layer>[0]
+) => {
   const behaviour: Behaviour<State, Command, Command & { readonly now: number }, Event, TooMuch, string> = {
     category: "counter",
     decider,
@@ -70,10 +77,12 @@ export const layer = (perform: (work: string) => Effect.Effect<void>, options?: 
     activity: (work, _, commit) => Effect.andThen(perform(work), commit({ _tag: "Finish", work })),
     wakeAt: (state, now) => (state.open.length > 0 ? now + 1_000 : null)
   }
-  return counter.toLayer(behaviour).pipe(
-    Layer.provideMerge(layerSingleRunner),
-    Layer.provideMerge(ActorSystem.layer({ maxIdleMs: 1_000, ...options }))
-  )
+  return counter
+    .toLayer(behaviour)
+    .pipe(
+      Layer.provideMerge(layerSingleRunner),
+      Layer.provideMerge(ActorSystem.layer({ maxIdleMs: 1_000, ...options }))
+    )
 }
 
 /** Work that counts how often it began and waits until it is let go. */
