@@ -8,8 +8,14 @@ import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
 /** Commands decided together in one append. */
 const decidedTogetherMax = 256
 
+/** Streams up to this length are read again so cheaply that their actors leave memory as soon as nothing is owed. */
+const cheapVersionMax = 64
+
 /** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
 const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
+
+/** An event as it is stored, before the hash chain knows it. */
+type Decided = Omit<NewEvent, "hash">
 
 interface Pending<State, Command, Rejection> {
   readonly command: Command
@@ -28,7 +34,7 @@ export interface Cell<State, Command, Rejection> {
   readonly isIdle: () => boolean
   /** When it was last used, epoch ms. */
   readonly usedAt: () => number
-  /** Nothing is owed and nothing demanded: it may leave memory at once. */
+  /** Nothing is owed and nothing demanded, and it is cheap to bring back: it may leave memory at once. */
   readonly isDone: () => boolean
   readonly drain: Effect.Effect<void>
   readonly close: () => void
@@ -94,7 +100,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   const load = Effect.gen(function* () {
     yield* catchUp
     loaded = true
-    const first = behaviour.onActivate?.(state) ?? null
+    // Attempts that this process itself still runs were not cut off, whatever made the state be read again.
+    const first = running.size === 0 ? (behaviour.onActivate?.(state) ?? null) : null
     if (first === null) reconcile(new Set())
     else yield* commitAll([{ command: first, metadata: {}, from: null, resume: () => {} }])
   })
@@ -108,57 +115,56 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   /** Decides the batch in order on the state that the log holds; events, and what to tell each sender once durable. */
   const decideAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>) => {
     const now = clock.currentTimeMillisUnsafe()
-    const events: Array<Event> = []
+    const decided: Array<Decided> = []
     const replies: Array<Effect.Effect<never, Rejection> | null> = []
     let next = state
-    for (const { command } of batch) {
+    for (const { command, metadata } of batch) {
       try {
         const decision = behaviour.decider.decide(behaviour.stamp(command, now, actorId, next), next)
         if (Result.isFailure(decision)) {
           replies.push(Effect.fail(decision.failure))
           continue
         }
-        for (const event of decision.success) {
-          next = behaviour.decider.evolve(next, event)
-          events.push(event)
-        }
+        // Encoded before anything is taken over: what cannot be stored is the fault of this command alone.
+        const own = decision.success.map(
+          (event, index): Decided => ({
+            ...behaviour.encode(event),
+            recordedAt: event.at,
+            metadata: index === 0 ? metadata : {}
+          })
+        )
+        next = decision.success.reduce(behaviour.decider.evolve, next)
+        decided.push(...own)
         replies.push(null)
       } catch (defect) {
         replies.push(Effect.die(defect))
       }
     }
-    return { events, next, now, replies }
+    return { decided, next, now, replies }
   }
 
-  const link = (events: ReadonlyArray<Event>, metadata: Metadata): Arr.NonEmptyReadonlyArray<NewEvent> => {
+  const link = (decided: ReadonlyArray<Decided>): Arr.NonEmptyReadonlyArray<NewEvent> => {
     let previous = chain
     let streamVersion = version
-    return events.map((event, index): NewEvent => {
-      const stored = behaviour.encode(event)
-      const own = index === 0 ? metadata : {}
+    return decided.map((event): NewEvent => {
       streamVersion++
-      previous = HashChain.link(previous, {
-        streamVersion,
-        ...stored,
-        recordedAt: event.at,
-        metadata: metadataText(own)
-      })
-      return { ...stored, metadata: own, recordedAt: event.at, hash: previous }
+      previous = HashChain.link(previous, { ...event, streamVersion, metadata: metadataText(event.metadata) })
+      return { ...event, hash: previous }
     }) as unknown as Arr.NonEmptyReadonlyArray<NewEvent>
   }
 
   const commitAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>): Effect.Effect<void, never, R> =>
     Effect.gen(function* () {
-      const { events, next, now, replies } = decideAll(batch)
+      const { decided, next, now, replies } = decideAll(batch)
       const tell = (appended: Appended | null) =>
         batch.forEach((pending, index) => {
           pending.resume(replies[index] ?? Effect.succeed(answer(appended)))
         })
-      if (events.length === 0) {
+      if (decided.length === 0) {
         reconcile(new Set(batch.map(({ from }) => from)))
         return tell(null)
       }
-      const stored = link(events, batch.find(({ metadata }) => Object.keys(metadata).length > 0)?.metadata ?? {})
+      const stored = link(decided)
       const appended = yield* Effect.result(
         store.append({
           streamName,
@@ -221,6 +227,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   }).pipe(
     Effect.catchCause((cause) => {
       reset()
+      // Not at once again: the sweeper, or the next message, comes back to it.
+      wanted = false
       for (const { resume } of queue.splice(0)) resume(Effect.die(Cause.squash(cause)))
       return Effect.logError(`${streamName} could not be loaded`, cause)
     }),
@@ -316,7 +324,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     },
     isIdle,
     usedAt: () => usedAt,
-    isDone: () => isIdle() && loaded && running.size === 0 && behaviour.wakeAt(state, 0) === null,
+    isDone: () =>
+      isIdle() && loaded && version <= cheapVersionMax && running.size === 0 && behaviour.wakeAt(state, 0) === null,
     drain: Effect.suspend(() => {
       const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
       return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)
