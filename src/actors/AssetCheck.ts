@@ -64,7 +64,7 @@ export class AssetCheck extends Context.Service<
             // A store that the app no longer names cannot be looked at: that is no proof of a loss.
             if (error._tag === "UnknownStore") {
               const { message, store } = error
-              const failure: Failure = { class: "store_unavailable", code: "unknown_store", message, store }
+              const failure: Failure = { class: "permanent", code: "unknown_store", message, store }
               return Effect.succeed({ status: "unavailable", part, failure })
             }
             const { failure } = error

@@ -8,9 +8,10 @@ import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
 import * as Partitioning from "../domain/Partitioning.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
+import { IllegalTransition } from "../domain/run/RunCommands.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
-import { type RunView, shownPartition, view as runView } from "../domain/run/RunView.ts"
+import { type RunView, view as runView } from "../domain/run/RunView.ts"
 import { EventStore, LogUnavailable, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
@@ -24,7 +25,6 @@ import {
   InvalidInput,
   NotFound,
   type Problem,
-  type RecoveryPlanView,
   type StartRun,
   Unavailable,
   type WorkflowView
@@ -32,7 +32,8 @@ import {
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
-import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
+import { planView } from "./PlanView.ts"
+import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
@@ -218,7 +219,10 @@ export const layer = Layer.effect(
               runKey,
               trigger: { type: "manual" as const, ...(triggeredBy === undefined ? {} : { by: triggeredBy }) }
             }
-            const active = runKey === undefined ? id : yield* claim(workflow, runKey, id, command)
+            const active =
+              runKey === undefined
+                ? id
+                : yield* claim(workflow, runKey, id, { ...command, metadata: metadataOf(caller) })
             const answer = yield* Effect.orDie(
               active === id ? runs.execute(id, command, metadataOf(caller)) : runs.execute(active, { _tag: "Read" })
             )
@@ -235,6 +239,17 @@ export const layer = Layer.effect(
       const now = yield* Clock.currentTimeMillis
       const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Claim", runId: id, start, now })
       return state.active?.runId ?? id
+    })
+
+    /** A failed run that goes on has its run key again; while another run has it, it cannot. */
+    const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
+      if (runKey === undefined || ended !== "failed") return
+      const now = yield* Clock.currentTimeMillis
+      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Reclaim", runId, now })
+      if (state.active !== null && state.active.runId !== runId) {
+        const status = `failed, and its run key belongs to run ${state.active.runId} now`
+        return yield* new IllegalTransition({ command: "recover", status })
+      }
     })
 
     const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
@@ -313,48 +328,6 @@ export const layer = Layer.effect(
         )
       )
 
-    const planRecovery: Engine["Service"]["planRecovery"] = (assetId, partitionKey) =>
-      timely(
-        Effect.gen(function* () {
-          const ref = { assetId, partitionKey: partitionKey ?? "" }
-          const plan = yield* planner.plan(ref)
-          const none: RecoveryPlanView = {
-            assetId,
-            partitionKey: shownPartition(ref.partitionKey),
-            lostGeneration: 0,
-            present: false,
-            class: null,
-            rootCause: null,
-            plan: [],
-            reasonCode: null,
-            message: null
-          }
-          switch (plan.type) {
-            case "present":
-              return { ...none, present: true, lostGeneration: plan.state.latest?.generation ?? 0 }
-            case "unavailable":
-              return { ...none, message: `store ${plan.store} is unavailable: nothing is planned while blind` }
-            case "unrecoverable": {
-              const { generation, message, reasonCode, rootCause } = plan
-              if (reasonCode === "no_producer" && generation === 0 && rootCause.assetId === assetId) {
-                return yield* new NotFound({ kind: "asset", id: assetId })
-              }
-              return { ...none, lostGeneration: generation, rootCause, reasonCode, message }
-            }
-            case "planned": {
-              const { planned } = plan
-              return {
-                ...none,
-                lostGeneration: planned.generation,
-                class: planned.class,
-                rootCause: rootCause(planned),
-                plan: planSteps(planned)
-              }
-            }
-          }
-        })
-      )
-
     return Engine.of({
       define,
       workflows: Effect.sync(() => definitions.all().map(workflowView)),
@@ -384,6 +357,7 @@ export const layer = Layer.effect(
               const rerun = (before.state.definition?.steps ?? [])
                 .map((step) => step.id)
                 .filter((step) => !kept.includes(step))
+              yield* reclaim(before.state)
               const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
               return { run, kept, rerun, position }
             })
@@ -392,7 +366,7 @@ export const layer = Layer.effect(
       recovery: readRecovery,
       retryRecovery: (id, caller) => commandRecovery(id, { _tag: "Retry" }, caller),
       cancelRecovery: (id, reason, caller) => commandRecovery(id, { _tag: "Cancel", reason }, caller),
-      planRecovery,
+      planRecovery: (assetId, partitionKey) => timely(planView(planner, assetId, partitionKey)),
       stores: Effect.gen(function* () {
         const found = []
         for (const { error, name, since, status } of yield* health.list) {

@@ -6,7 +6,7 @@ import type { AssetRef, Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
 import * as Template from "../domain/Template.ts"
-import { AssetCheck } from "./AssetCheck.ts"
+import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import { templateContext } from "./TemplateContext.ts"
@@ -85,6 +85,7 @@ export class Inputs extends Context.Service<
             { concurrency: checksAtOnce }
           )
           const inputs: Array<UsedInput> = []
+          const missing: Array<readonly [ResolvedInput, Exclude<Reality, { readonly status: "present" }>]> = []
           for (const [position, input] of resolved.entries()) {
             const reality = realities[position]!
             // An object that cannot be looked at while its store answers is left to the job: its failure is the step's.
@@ -95,10 +96,18 @@ export class Inputs extends Context.Service<
             }
             // An optional input never blocks.
             if (input.optional) continue
-            const verdict = yield* desk.report(run, stepId, input, reality)
-            return { type: "blocked" as const, verdict }
+            missing.push([input, reality])
           }
-          return { type: "ready" as const, inputs }
+          if (missing.length === 0) return { type: "ready" as const, inputs }
+          // All of them are asked for at once, so that they are made again beside each other; the step waits for the
+          // first, and looks at all of them again before it begins.
+          const verdicts = yield* Effect.forEach(
+            missing,
+            ([input, reality]) => desk.report(run, stepId, input, reality),
+            { concurrency: checksAtOnce }
+          )
+          const verdict = verdicts.find(({ type }) => type === "fail") ?? verdicts.find(({ type }) => type === "wait")
+          return { type: "blocked" as const, verdict: verdict ?? verdicts[0]! }
         }).pipe(
           Effect.catch((failure) => Effect.succeed<Ensured>({ type: "blocked", verdict: { type: "fail", failure } }))
         )

@@ -17,10 +17,12 @@ type Demand =
   /** Somebody has a slot whom this process did not give one: perhaps what a crash left behind. */
   | { readonly _tag: "Audit"; readonly holder: string }
 
-/** Whether the step has no use for a slot any more: it executes no longer, and is not about to. */
-const isOver = (run: RunState, stepId: string): boolean => {
-  const { status } = step(run, stepId)
-  return run.ended !== null || (status !== "pending" && status !== "retrying" && status !== "executing")
+/** Whether this attempt has no use for a slot any more: it executes no longer, and is not about to. */
+const isOver = (run: RunState, stepId: string, attempt: number): boolean => {
+  const current = step(run, stepId)
+  if (run.ended !== null) return true
+  if (current.status === "executing") return current.attempt !== attempt
+  return (current.status !== "pending" && current.status !== "retrying") || current.attempt + 1 !== attempt
 }
 
 /**
@@ -54,10 +56,10 @@ export const make = Effect.gen(function* () {
           return yield* commit({ _tag: "Expire", now: 0 })
         }
         const { holder } = demand
-        const slash = holder.indexOf("/")
-        const { state } = yield* Effect.orDie(runs.execute(holder.slice(0, slash), { _tag: "Read" }))
+        const [runId, stepId, attempt] = holder.split("/") as [string, string, string]
+        const { state } = yield* Effect.orDie(runs.execute(runId, { _tag: "Read" }))
         // It may have asked for a slot again meanwhile, and use it.
-        if (limits.isKnown(holder) || !isOver(state, holder.slice(slash + 1))) return
+        if (limits.isKnown(holder) || !isOver(state, stepId, Number(attempt))) return
         return yield* commit({ _tag: "Release", holder, now: 0 })
       }),
     wakeAt: Limit.nextExpiry,

@@ -59,8 +59,10 @@ export class Limits extends Context.Service<
           }
         })
         // A step that gives up waiting must not be granted a slot that nobody will use.
-        yield* Effect.onInterrupt(ask, () => release(name, holder))
-        queued.delete(holder)
+        yield* Effect.ensuring(
+          Effect.onInterrupt(ask, () => release(name, holder)),
+          Effect.sync(() => queued.delete(holder))
+        )
       })
       const renew = (name: string, holder: string) =>
         Effect.asVoid(limits.execute(name, { _tag: "Renew", holder, leaseMs, now: 0 }))

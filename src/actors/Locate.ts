@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Random } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
@@ -53,15 +54,28 @@ export class Locate extends Context.Service<
         return failure.asset ?? null
       })
 
-      /** The bytes are wrong: what was found is moved aside, so that nothing reads it and nothing is lost. */
-      const quarantine = Effect.fnUntraced(function* (run: RunState, ref: AssetRef, failure: Failure) {
+      /**
+       * The bytes are wrong: what was found is moved aside, so that nothing reads it and nothing is lost. A report that
+       * comes late is about bytes that have been healed meanwhile, which must not be touched: the generation that the
+       * attempt used has to be the current one, and its bytes still wrong. Answers the generation, or that it is healed.
+       */
+      const quarantine = Effect.fnUntraced(function* (run: RunState, stepId: string, ref: AssetRef, failure: Failure) {
         const { key, store } = failure
-        if (store === undefined || key === undefined) return null
+        const { latest } = yield* assets.read(ref)
+        const part = latest?.parts.find((candidate) => candidate.store === store && candidate.key === key)
+        const used = step(run, stepId).inputs.find(
+          (input) => input.assetId === ref.assetId && input.partitionKey === ref.partitionKey
+        )
+        if (latest === null || part === undefined || store === undefined || key === undefined) return null
+        if (used !== undefined && used.generation !== latest.generation) return "healed" as const
         const driver = yield* stores.get(store)
+        const digest = createHash("sha256")
+          .update(yield* driver.readBytes(key))
+          .digest("hex")
+        if (failure.code === "checksum_mismatch" && digest === part.sha256) return "healed" as const
         yield* driver.copy(key, `.quarantine/${run.runId}/${key}`)
         yield* driver.delete(key)
-        const { latest } = yield* assets.read(ref)
-        return latest?.generation ?? 0
+        return latest.generation
       })
 
       const locate: Locate["Service"]["locate"] = Effect.fnUntraced(function* (run, stepId, failure) {
@@ -74,14 +88,15 @@ export class Locate extends Context.Service<
         if (desk.isOff(ref)) return yield* retry
         const reportedBy = `${run.runId}/${stepId}/${step(run, stepId).attempt}`
         if (failure.class === "corrupt") {
-          const moved = yield* Effect.result(quarantine(run, ref, failure))
+          const moved = yield* Effect.result(quarantine(run, stepId, ref, failure))
           if (moved._tag === "Failure") {
             const { failure: error } = moved
             if (error._tag === "StoreError" && error.failure.class === "store_unavailable") {
               yield* health.observe(error.failure)
               return { type: "wait", waitingFor: { type: "store", store: error.failure.store ?? "" } }
             }
-          } else if (moved.success !== null) yield* assets.reportCorrupt(ref, moved.success, reportedBy)
+          } else if (moved.success === "healed") return yield* retry
+          else if (moved.success !== null) yield* assets.reportCorrupt(ref, moved.success, reportedBy)
         }
         const asserted = failure.key === undefined
         const reality = yield* assets.check(ref, { reportedBy, asserted })

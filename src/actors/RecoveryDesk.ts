@@ -4,7 +4,7 @@ import * as Id from "../domain/Id.ts"
 import type { Waiter } from "../domain/recovery/RecoveryEvents.ts"
 import type { State as RecoveryState } from "../domain/recovery/RecoveryState.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
-import { type State as RunState, step } from "../domain/run/RunState.ts"
+import { causesHeal, type State as RunState, step, stepDefinition } from "../domain/run/RunState.ts"
 import * as Actors from "./Actors.ts"
 import type { Reality } from "./AssetCheck.ts"
 import { Definitions } from "./Definitions.ts"
@@ -130,6 +130,15 @@ export class RecoveryDesk extends Context.Service<
         // A producer's run that misses what it is to remake, directly or through others, would wait for itself (T2).
         const own = run.trigger.type === "recovery" ? run.trigger.recoveryId : null
         if (own !== null && (yield* waitsFor(recoveryId, own))) return { type: "fail" as const, failure: cycle(ref) }
+        const waitingFor = {
+          type: first ? ("input" as const) : ("recovery" as const),
+          recoveryId,
+          assetId: ref.assetId,
+          partitionKey: ref.partitionKey
+        }
+        // One heal too many is not asked for: the run itself says that its ceiling is reached.
+        const ceiling = stepDefinition(run, stepId)?.recovery.ceilingPerRun ?? Number.POSITIVE_INFINITY
+        if (run.heals >= ceiling && causesHeal(run, stepId, waitingFor)) return { type: "wait" as const, waitingFor }
         const state = yield* join({
           ref,
           generation,
@@ -144,15 +153,7 @@ export class RecoveryDesk extends Context.Service<
           const code = state.reasonCode ?? "budget_exhausted"
           return { type: "fail" as const, failure: { class: "asset_missing" as const, code, message, asset } }
         }
-        return {
-          type: "wait" as const,
-          waitingFor: {
-            type: first ? ("input" as const) : ("recovery" as const),
-            recoveryId,
-            assetId: ref.assetId,
-            partitionKey: ref.partitionKey
-          }
-        }
+        return { type: "wait" as const, waitingFor }
       })
 
       return RecoveryDesk.of({ report, join, waitsFor, isOff, isAnyOff })

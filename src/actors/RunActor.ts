@@ -75,7 +75,8 @@ export const make = (options: Options) =>
     type Send = Commit<State, Unstamped, Rejection>
     const heals = (run: State, stepId: string) => healsStep(enabled, run.definition, stepId)
     const limitOf = (run: State) => run.definition?.concurrency
-    const holder = (run: State, stepId: string) => `${run.runId}/${stepId}`
+    /** Of one attempt: the slot that an ended attempt gives back must not be the next one's. */
+    const holder = (run: State, stepId: string, attempt: number) => `${run.runId}/${stepId}/${attempt}`
 
     const begin = (run: State, demand: RunDemand.Demand & { _tag: "Begin" }, commit: Send) =>
       Effect.gen(function* () {
@@ -93,13 +94,13 @@ export const make = (options: Options) =>
           })
         )
         const capacity = limitOf(run)
-        return yield* capacity === undefined ? start : limited(run, stepId, capacity, start)
+        return yield* capacity === undefined ? start : limited(run, stepId, demand.attempt, capacity, start)
       })
 
     /** Begins a step within its workflow's limit; whatever keeps it from beginning gives the slot back. */
-    const limited = (run: State, stepId: string, capacity: number, start: ReturnType<Send>) => {
+    const limited = (run: State, stepId: string, attempt: number, capacity: number, start: ReturnType<Send>) => {
       const name = run.workflow
-      const held = holder(run, stepId)
+      const held = holder(run, stepId, attempt)
       return Effect.uninterruptibleMask((restore) =>
         Effect.andThen(
           restore(limits.acquire(name, { holder: held, priority: run.priority, capacity })),
@@ -136,7 +137,7 @@ export const make = (options: Options) =>
         })
       )
       if (limitOf(run) === undefined) return executed
-      const held = holder(run, stepId)
+      const held = holder(run, stepId, attempt)
       return Effect.ensuring(
         limits.during(run.workflow, held, executed),
         Effect.ignore(limits.release(run.workflow, held))

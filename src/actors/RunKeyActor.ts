@@ -3,6 +3,7 @@ import * as RunKey from "../domain/RunKey.ts"
 import { leaseUntil } from "../domain/run/RunDemand.ts"
 import type { Start } from "../domain/run/RunCommands.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
+import type { Metadata } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Definitions, getOrDie } from "./Definitions.ts"
@@ -26,9 +27,12 @@ export const make = Effect.gen(function* () {
     activity: (runId, state, commit) =>
       Effect.gen(function* () {
         if (state.active === null) return
-        const start = state.active.start as unknown as Omit<Start, "definition">
+        const { metadata, ...start } = state.active.start as unknown as Omit<Start, "definition"> & {
+          readonly metadata?: Metadata
+        }
         const { definition } = getOrDie(definitions, start.workflow, start.version)
-        yield* Effect.orDie(runs.execute(runId, { ...start, definition }))
+        // With its caller, whichever of the two starts comes first.
+        yield* Effect.orDie(runs.execute(runId, { ...start, definition }, metadata))
         return yield* commit({ _tag: "Confirm", runId, now: 0 })
       }),
     wakeAt: (state, now) => (state.active !== null && !state.active.confirmed ? leaseUntil(now) : null)

@@ -1,4 +1,4 @@
-import { Clock, Context, Deferred, Duration, Effect, Layer, Schedule, Scope } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Schedule, Scope } from "effect"
 import type { ObjectStore } from "../capabilities/ObjectStore.ts"
 import { StoreError } from "../capabilities/ObjectStore.ts"
 import { onWiped } from "../capabilities/StoreConfig.ts"
@@ -11,6 +11,8 @@ const drainPerSecondDefault = 200
 const vanishedMax = 5
 const vanishedWindowMs = 1_000
 const probeTimeoutMs = 10_000
+/** How long a start waits for the first look at its stores. */
+const beginMsMax = 1_000
 /** A store that fails again within `relapseMs` of its return answers probes but does not serve: it is held back. */
 const relapseMs = 30_000
 const holdMsMin = 250
@@ -150,7 +152,8 @@ const make = Effect.fnUntraced(function* (options: {
       state.probes = []
       if (ready !== null) yield* Deferred.succeed(ready, undefined)
       const { drainPerSecond } = yield* config(store)
-      if (releaser !== null) yield* releaser(store, drainPerSecond ?? drainPerSecondDefault)
+      // In a fiber of its own: whoever has waited for the store goes on while the drain is still being paced.
+      if (releaser !== null) yield* Effect.forkIn(releaser(store, drainPerSecond ?? drainPerSecondDefault), scope)
     })
 
   const probeUntilReady = (store: string) =>
@@ -280,7 +283,9 @@ const make = Effect.fnUntraced(function* (options: {
     onReady: (release) =>
       Effect.gen(function* () {
         releaser = release
-        yield* Effect.forEach(stores.names, begin, { concurrency: 4, discard: true })
+        const begun = yield* Effect.forEach(stores.names, (store) => Effect.forkIn(begin(store), scope))
+        // A store that is slow to answer does not hold up the start: it counts as unknown until it does.
+        yield* Effect.timeoutOption(Effect.forEach(begun, Fiber.await, { discard: true }), Duration.millis(beginMsMax))
       }).pipe(Effect.asVoid)
   })
 })

@@ -13,6 +13,8 @@ export type Command = { readonly now: number } & (
       /** What starts the run, JSON; opaque here. */
       readonly start: { readonly [key: string]: unknown }
     }
+  /** A run that had the key goes on after it had ended, and takes the key again if nobody has it. */
+  | { readonly _tag: "Reclaim"; readonly runId: string }
   /** The run has been started. */
   | { readonly _tag: "Confirm"; readonly runId: string }
   /** The run is terminal. */
@@ -66,6 +68,14 @@ export const decide = (command: Command, state: State): Decision => {
   switch (command._tag) {
     case "Claim":
       return claim(command, state)
+    case "Reclaim": {
+      const { now: at, runId } = command
+      if (active !== null) return nothing
+      return Result.succeed([
+        { _tag: "RunKeyClaimed", runId, start: {}, at },
+        { _tag: "RunKeyConfirmed", runId, at }
+      ])
+    }
     case "Confirm":
       if (active?.runId !== command.runId || active.confirmed) return nothing
       return Result.succeed([{ _tag: "RunKeyConfirmed", runId: command.runId, at: command.now }])
@@ -80,7 +90,11 @@ export const decide = (command: Command, state: State): Decision => {
 export const evolve = (state: State, event: Event): State => {
   switch (event._tag) {
     case "RunKeyClaimed":
-      return { ...state, active: { runId: event.runId, start: event.start, confirmed: false } }
+      return {
+        ...state,
+        active: { runId: event.runId, start: event.start, confirmed: false },
+        ended: state.ended.filter((runId) => runId !== event.runId)
+      }
     case "RunKeyConfirmed":
       return { ...state, active: state.active === null ? null : { ...state.active, confirmed: true } }
     case "RunKeyReleased":

@@ -55,7 +55,7 @@ describe("corrupt content", () => {
         const run = yield* ran("users")
         assert.strictEqual(run.status, "failed")
         assert.strictEqual(run.failure?.code, "ceiling_reached")
-        assert.strictEqual((yield* recoveries).length, 4)
+        assert.strictEqual((yield* recoveries).length, 3)
       })
     )
   })

@@ -89,6 +89,19 @@ export const layer = Layer.effect(
       return rest
     }
 
+    /**
+     * What a driver says of its store has been classified; what a job says of one is looked at first, because the
+     * breaker closes the store for everybody: a store that answers is a reason to try again, not to wait.
+     */
+    const believed = (failure: Failure): Effect.Effect<Failure> => {
+      const { capability, code, store } = failure
+      const isClaim = failure.class === "store_unavailable" && code === "store_unavailable" && capability === undefined
+      if (!isClaim || store === undefined) return Effect.succeed(failure)
+      return Effect.map(health.confirmRoot(store), (root) =>
+        root === "ready" ? { ...failure, class: "transient", code: "store_answers" } : failure
+      )
+    }
+
     /** Fails once no heartbeat has come for the step's time. */
     const watch = (step: StepDefinition, lastBeat: () => number): Effect.Effect<never, Failure> => {
       const limitMs = step.heartbeatTimeoutMs
@@ -168,8 +181,8 @@ export const layer = Layer.effect(
       }
       if (Cause.hasInterruptsOnly(ended.cause)) return yield* Effect.interrupt
       const error = Cause.squash(ended.cause)
-      const failure = waitable(isFailure(error) ? storable(error) : failureOf(error, run.partitionKey))
-      // A store that the job itself says is away closes the breaker for everybody else as well.
+      const told = waitable(isFailure(error) ? storable(error) : failureOf(error, run.partitionKey))
+      const failure = yield* believed(told)
       yield* health.observe(failure)
       const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next }
       return outcome
