@@ -190,5 +190,13 @@ const notices = (given: Given): ReadonlyArray<string> => {
   ]
     .map((variable) => SettingText.find(given, variable)?.name)
     .find((name) => name !== undefined)
-  return endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`]
+  const materializer = [
+    "ASSET_MATERIALIZER_BASE_BACKOFF_MS",
+    "ASSET_MATERIALIZER_MAX_BACKOFF_MS",
+    "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS"
+  ].filter((variable) => SettingText.find(given, variable) !== undefined)
+  return [
+    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`]),
+    ...materializer.map((variable) => `${variable} is set and valid; it takes effect with the asset-freshness release`)
+  ]
 }
