@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Fiber, Layer, Random, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
-import { contentHash, type Definition, parseDefinition } from "../domain/Definition.ts"
+import { contentHash, type Definition, parseDefinition, withoutUnknownFields } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
@@ -128,7 +128,11 @@ export const layer = Layer.effect(
         timely(
           Effect.gen(function* () {
             const parsed = parseDefinition(input, slug)
-            if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
+            if (Result.isFailure(parsed)) {
+              const known = withoutUnknownFields(input, slug)
+              const whole = known === undefined ? [] : DefinitionCheck.check(known, jobs.has)
+              return yield* new InvalidInput({ problems: [...parsed.failure.problems, ...whole] })
+            }
             const problems = DefinitionCheck.check(parsed.success, jobs.has)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
             yield* isRepeat(caller)

@@ -1,4 +1,4 @@
-import { Console, Effect, Layer, Redacted, Schema } from "effect"
+import { Console, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Engine } from "../actors/Engine.ts"
@@ -42,6 +42,9 @@ const defineWorkflows = (app: CheckedApp) =>
     })
   )
 
+/** The token of this server. */
+class Admin extends Context.Service<Admin, AdminToken.AdminToken>()("kintsugi/cli/Serve/Admin") {}
+
 export interface Served {
   readonly url: string
   readonly token: Redacted.Redacted
@@ -60,12 +63,6 @@ export const start = Effect.fn("Serve.start")(function* (
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
-  const { origin, token } = yield* AdminToken.ensure(settings.dataDir, settings.adminToken)
-  if (origin === "made" && options.showToken) {
-    yield* Console.error(
-      `admin token (shown only now, kept in ${AdminToken.fileOf(settings.dataDir)}): ${Redacted.value(token)}`
-    )
-  }
   const baseDir = loaded?.folder ?? settings.dataDir
   const running = engine({
     processId: `${process.pid}-${process.hrtime.bigint().toString(36)}`,
@@ -81,9 +78,25 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreCacheBytes: app.timestore.cacheBytes,
     cacheDir: join(settings.dataDir, "partition-cache")
   })
-  const http = Server.layer({ host: settings.host, port: settings.port, token })
+  // Made once the database is ours: a process that is refused leaves nothing behind.
+  const admin = Layer.effect(
+    Admin,
+    Effect.gen(function* () {
+      yield* ProcessLock
+      const made = yield* AdminToken.ensure(settings.dataDir, settings.adminToken)
+      if (made.origin === "made" && options.showToken) {
+        const file = AdminToken.fileOf(settings.dataDir)
+        yield* Console.error(`admin token (shown only now, kept in ${file}): ${Redacted.value(made.token)}`)
+      }
+      return made
+    })
+  )
+  const http = Layer.unwrap(
+    Effect.map(Admin, ({ token }) => Server.layer({ host: settings.host, port: settings.port, token }))
+  )
   const context = yield* Layer.build(
     http.pipe(
+      Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(running),
@@ -91,6 +104,7 @@ export const start = Effect.fn("Serve.start")(function* (
     )
   )
   const { url } = yield* Effect.provideContext(Server.Listening, context)
+  const { token } = yield* Effect.provideContext(Admin, context)
   const lost = Effect.provideContext(
     Effect.flatMap(ProcessLock, (lock) => lock.lost),
     context

@@ -229,6 +229,17 @@ export const parseDefinition = (input: unknown, slug?: string): Result.Result<De
   return Result.succeed({ ...decoded.success, steps: decoded.success.steps.map(plain), source: source as JsonObject })
 }
 
+/**
+ * The definition without regard to fields that it should not have: for listing the faults of the whole beside those.
+ * Undefined when something else is wrong with its shape.
+ */
+export const withoutUnknownFields = (input: unknown, slug: string): Definition | undefined => {
+  const source = withSlug(jsonCopy(input).value, slug)
+  const decoded = decodeKnownFields(source)
+  if (Result.isFailure(decoded)) return undefined
+  return { ...decoded.success, steps: decoded.success.steps.map(plain), source: source as JsonObject }
+}
+
 /** What reads show: what the user put, with its version. */
 export const toJson = (source: JsonObject, version: number): JsonObject => ({ ...source, version })
 
@@ -250,6 +261,7 @@ const withSlug = (value: Schema.Json, slug: string | undefined): Schema.Json =>
 const plain = (step: StepDefinition): StepDefinition =>
   step.retryPolicy.strategy === "none" ? { ...step, retryPolicy: { ...step.retryPolicy, maxAttempts: 1 } } : step
 
+const decodeKnownFields = Schema.decodeUnknownResult(Workflow, { onExcessProperty: "ignore" })
 const decodeWorkflow = Schema.decodeUnknownResult(Workflow, { errors: "all", onExcessProperty: "error" })
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1({

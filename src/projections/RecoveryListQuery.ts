@@ -17,8 +17,12 @@ export interface RecoveryFilter {
 
 /** A recovery as lists show it; the plan and the waiters are read from its own stream. */
 export interface RecoveryListItem
-  extends Omit<RecoveryRows.Row, "partitionKey" | "requestedAt" | "finishedAt" | "backingOff" | "released"> {
+  extends Omit<
+    RecoveryRows.Row,
+    "rootCause" | "partitionKey" | "requestedAt" | "finishedAt" | "backingOff" | "released"
+  > {
   readonly partitionKey: string | null
+  readonly rootCause: { readonly assetId: string; readonly partitionKey: string | null; readonly why: string } | null
   readonly paused: boolean
   readonly requestedAt: string
   readonly finishedAt: string | null
@@ -56,9 +60,10 @@ export const list = Effect.fn("RecoveryListQuery.list")(function* (
 })
 
 const shown = (listed: Listed): RecoveryListItem => {
-  const { at: _a, backingOff: _b, finishedTime, partitionKey, released: _r, requestedTime, ...row } = listed
+  const { at: _a, backingOff: _b, finishedTime, partitionKey, released: _r, requestedTime, rootCause, ...row } = listed
   return {
     ...row,
+    rootCause: rootCause === null ? null : { ...rootCause, partitionKey: shownPartition(rootCause.partitionKey) },
     partitionKey: shownPartition(partitionKey),
     paused: false,
     requestedAt: requestedTime.toISOString(),
