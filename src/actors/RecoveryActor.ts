@@ -279,9 +279,14 @@ export const make = Effect.gen(function* () {
       }
       const { latest } = reality.state
       const generation = Asset.currentGeneration(reality.state)
-      if (reality.status !== "present" || latest === null || generation <= recovery.lostGeneration) {
-        const why = generation <= recovery.lostGeneration ? "it declared no such asset" : "its bytes are not there"
-        return yield* rejectOutput(recovery, "output_absent", why, commit)
+      if (latest === null || generation <= recovery.lostGeneration) {
+        return yield* rejectOutput(recovery, "output_absent", "it declared no such asset", commit)
+      }
+      if (reality.status !== "present") {
+        // The producer's own parts were probed when its step succeeded: the new generation was there, and has been lost
+        // since. That is a loss with a recovery of its own, which the waiters find when they look again.
+        const { contentChanged } = latest
+        return yield* commit({ _tag: "Restore", round: recovery.round, via: "producer", generation, contentChanged })
       }
       if (latest.parts.length === 0 && (yield* lostParts(recovery)).length > 0) {
         return yield* rejectOutput(recovery, "output_absent", "it wrote nothing", commit)

@@ -79,8 +79,17 @@ export const thrown = ({ cause, failure }: StoreError): Error => {
   return error
 }
 
-/** The failure that whatever a job threw stands for; an unknown error is `transient`. */
+/** The failure that whatever a job threw stands for; an unknown error is `transient`. Never throws. */
 export const failureOf = (error: unknown, runPartitionKey: string | undefined): Failure => {
+  try {
+    return read(error, runPartitionKey)
+  } catch {
+    // A getter or a proxy of the user's own, which fails when it is looked at.
+    return { class: "transient", code: "unrecognized", message: "the job threw a value that cannot be read" }
+  }
+}
+
+const read = (error: unknown, runPartitionKey: string | undefined): Failure => {
   const known = typeof error === "object" && error !== null ? classified.get(error) : undefined
   if (known !== undefined) return storable(known)
   if (error instanceof StoreError) return storable(error.failure)
