@@ -11,6 +11,7 @@ import * as AppModule from "./AppModule.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import { engine } from "./Runtime.ts"
+import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
 
 /** An app's workflow is refused by the running system, or the system cannot take it. */
@@ -118,6 +119,7 @@ export const start = Effect.fn("Serve.start")(function* (
  */
 export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = false) {
   for (const notice of settings.notices) yield* Console.error(notice)
+  yield* StrayErrors.contain
   const { lost, url } = yield* start(settings)
   const ready = `kintsugi listening on ${url}`
   yield* Console.log(json ? JSON.stringify({ url, message: ready }) : ready)
