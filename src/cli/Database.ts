@@ -7,11 +7,6 @@ import { allProjections } from "../projections/AllProjections.ts"
 import { LocationIndex } from "../projections/LocationIndex.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 import * as LocationsLive from "./LocationsLive.ts"
-import type { DatabaseSettings } from "./Settings.ts"
-
-/** Where the settings say that the database is. */
-export const databaseOf = ({ dataDir, databaseUrl }: DatabaseSettings): Database.Settings =>
-  databaseUrl === null ? { kind: "embedded", dataDir } : { kind: "url", url: databaseUrl }
 
 /** The log and the read models of the one process that serves a database: migrated, and locked against a second. */
 export const layer = (database: Database.Settings) =>

@@ -25,7 +25,8 @@ export const existing = (settings: DatabaseSettings) =>
     )
   )
 
-const where = ({ databaseUrl, dataDir }: DatabaseSettings): Database.Settings =>
+/** Where the settings say that the database is. */
+export const where = ({ databaseUrl, dataDir }: DatabaseSettings): Database.Settings =>
   databaseUrl === null ? { kind: "embedded", dataDir } : { kind: "url", url: databaseUrl }
 
 const requireCluster = Effect.fnUntraced(function* (dataDir: string): Effect.fn.Return<void, SettingInvalid> {

@@ -10,6 +10,7 @@ import * as AdminToken from "./AdminToken.ts"
 import * as AppModule from "./AppModule.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
+import * as LogAccess from "./LogAccess.ts"
 import { engine } from "./Runtime.ts"
 import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
@@ -101,7 +102,7 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(running),
-      Layer.provideMerge(Database.layer(Database.databaseOf(settings)))
+      Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )
   )
   const { url } = yield* Effect.provideContext(Server.Listening, context)

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { StoreError } from "../../capabilities/ObjectStore.ts"
+import * as PartitionFile from "../../capabilities/PartitionFile.ts"
 import type { Timestore } from "../../capabilities/Timestore.ts"
 import type { Failure } from "../../domain/Failure.ts"
 import type { Location } from "../../domain/Location.ts"
@@ -9,11 +10,8 @@ import type { Attempt } from "./Attempt.ts"
 
 const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
 
-const prefixOf = (dataset: string): string => `timestore/${dataset}/`
-
-/** A recorded partition's key, from its object's key. */
-const partitionOf = (dataset: string, key: string): string =>
-  decodeURIComponent(key.slice(prefixOf(dataset).length).replace(/\.parquet$/, ""))
+/** A recorded partition's key, from its object's key; an object that no timestore wrote goes by its own key. */
+const partitionOf = (dataset: string, key: string): string => PartitionFile.partitionKeyOf(dataset, key) ?? key
 
 /**
  * `ctx.timestore` of one attempt, as Effects. What exists is what the log says, never what a listing finds: a recorded
@@ -45,11 +43,11 @@ export const make = (options: {
     Effect.gen(function* () {
       const name = yield* store
       const found = new Map<string, Location>()
-      for (const location of yield* index.below(name, prefixOf(dataset))) {
+      for (const location of yield* index.below(name, PartitionFile.prefixOf(dataset))) {
         found.set(partitionOf(dataset, location.key), location)
       }
       for (const location of attempt.writes.values()) {
-        if (location.store === name && location.key.startsWith(prefixOf(dataset))) {
+        if (location.store === name && location.key.startsWith(PartitionFile.prefixOf(dataset))) {
           found.set(partitionOf(dataset, location.key), location)
         }
       }
@@ -85,7 +83,7 @@ export const make = (options: {
                 code: "partition_unknown",
                 message: `data set ${dataset} has no recorded partition "${partitionKey}"`,
                 store: name,
-                key: `${prefixOf(dataset)}${encodeURIComponent(partitionKey)}.parquet`,
+                key: PartitionFile.keyOf(dataset, partitionKey),
                 capability: "timestore"
               })
             }
