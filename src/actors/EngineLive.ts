@@ -304,6 +304,16 @@ export const layer = Layer.effect(
         }
       })
 
+    /** What the log says that this recover kept and ran again; without a command id it is the newest one of the run. */
+    const recoveredAs = Effect.fnUntraced(function* (id: string, caller: Caller | undefined) {
+      const command = caller?.commandId === undefined ? null : yield* log.findCommand(caller.commandId)
+      const recorded =
+        command ?? (yield* log.read(`run-${id}`, 0)).findLast(({ type }) => type === "RunRecovered") ?? null
+      const event = recorded === null ? null : RunActor.decode(definitions, recorded)
+      if (event?._tag !== "RunRecovered") return yield* Effect.die(new Error(`run ${id} was not recovered`))
+      return { kept: event.kept, rerun: event.rerun }
+    })
+
     const readRecovery = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`recovery-${id}`, 0), at)
       if (events.length === 0) return yield* new NotFound({ kind: "recovery", id })
@@ -357,13 +367,10 @@ export const layer = Layer.effect(
           timely(
             Effect.gen(function* () {
               const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-              const kept = RunState.stepsIn(before.state, "succeeded", "skipped")
-              const rerun = (before.state.definition?.steps ?? [])
-                .map((step) => step.id)
-                .filter((step) => !kept.includes(step))
-              yield* reclaim(before.state)
+              // A repeated command changes nothing: least of all who has the run key now.
+              if (!(yield* isRepeat(caller))) yield* reclaim(before.state)
               const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
-              return { run, kept, rerun, position }
+              return { run, ...(yield* recoveredAs(id, caller)), position }
             })
           )
         ),

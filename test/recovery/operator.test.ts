@@ -58,9 +58,12 @@ describe("what an operator does about a recovery", () => {
         assert.strictEqual(made(), 2)
 
         repair()
-        const recovered = yield* engine.recoverRun(run.id)
-        assert.deepStrictEqual(recovered.rerun, ["use-base"])
+        const caller = { commandId: "anna/recover/1", requestHash: "1" }
+        const recovered = yield* engine.recoverRun(run.id, caller)
+        assert.deepStrictEqual([recovered.kept, recovered.rerun], [[], ["use-base"]])
         assert.strictEqual((yield* ended(run.id)).status, "succeeded")
+        const repeated = yield* engine.recoverRun(run.id, caller)
+        assert.deepStrictEqual([repeated.kept, repeated.rerun], [[], ["use-base"]], "as it was answered at first")
         const [recovery] = yield* recoveries
         assert.strictEqual(recovery!.round, 2)
         assert.strictEqual(recovery!.status, "succeeded")
