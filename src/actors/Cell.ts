@@ -11,6 +11,9 @@ const decidedTogetherMax = 256
 /** Streams up to this length are read again so cheaply that their actors leave memory as soon as nothing is owed. */
 const cheapVersionMax = 64
 
+/** What is owed later than this costs no memory until then: the sweeper brings the actor back (F57). */
+const farMs = 90_000
+
 /** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
 const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
 
@@ -309,6 +312,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     behaviour.settled?.(actorId, state)
   }
 
+  const isFar = (wakeAt: number | null) => wakeAt === null || wakeAt > clock.currentTimeMillisUnsafe() + farMs
+
   const isIdle = () => {
     if (draining || queue.length > 0) return false
     for (const { resident } of running.values()) if (resident) return false
@@ -325,7 +330,12 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     isIdle,
     usedAt: () => usedAt,
     isDone: () =>
-      isIdle() && loaded && version <= cheapVersionMax && running.size === 0 && behaviour.wakeAt(state, 0) === null,
+      isIdle() &&
+      loaded &&
+      version <= cheapVersionMax &&
+      isFar(behaviour.wakeAt(state, clock.currentTimeMillisUnsafe())) &&
+      // Who waits for a message is told soon, and would only be read back.
+      (behaviour.waitsOn?.(state) ?? null) === null,
     drain: Effect.suspend(() => {
       const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
       return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)
