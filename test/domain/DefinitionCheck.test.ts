@@ -91,11 +91,37 @@ describe("DefinitionCheck", () => {
       "parametersSchema.properties.n.minimum: Expected number"
     ])
     assert.match(schema({ properties: { n: { type: "banana" } } })[0] ?? "", /^parametersSchema\.properties\.n\.type: /)
-    assert.match(
-      schema({ properties: { n: { type: "number", if: { minimum: 1 }, then: { maximum: 2 } } } })[0] ?? "",
-      /^parametersSchema\.properties\.n\.if: Cannot import JSON Schema keyword "if"/
+    assert.deepStrictEqual(
+      schema({ properties: { n: { if: { minimum: 1 } } }, additionalItems: false, minContains: 1 }),
+      [
+        "parametersSchema.minContains: needs contains",
+        'parametersSchema.additionalItems: is a keyword of draft 7: write "items", or name the draft in "$schema"',
+        "parametersSchema.properties.n.if: needs then or else"
+      ]
     )
-    assert.match(schema({ properties: { n: { type: "string", pattern: "(" } } })[0] ?? "", /^parametersSchema/)
+    assert.match(schema({ properties: { n: { $ref: "#/$defs/N" } } })[0] ?? "", /^parametersSchema: .*#\/\$defs\/N/)
+  })
+
+  it("refuses patterns that have no search in linear time, and names where they stand", () => {
+    const faultOf = (schema: object) => faults([{ id: "a" }], { parametersSchema: schema })[0] ?? ""
+    assert.match(
+      faultOf({ pattern: "(" }),
+      /^parametersSchema\.pattern: must be a regular expression: .*Unterminated group/
+    )
+    assert.match(faultOf({ items: { pattern: "(?=a)b" } }), /^parametersSchema\.items\.pattern: .*look-around/)
+    assert.match(
+      faultOf({ allOf: [{ pattern: "(a)\\1" }] }),
+      /^parametersSchema\.allOf\[0\]\.pattern: .*back-reference \\1$/
+    )
+    assert.match(faultOf({ pattern: "(?<n>a)\\k<n>" }), /^parametersSchema\.pattern: .*back-reference/)
+    assert.match(faultOf({ patternProperties: { "(?<!a)b": {} } }), /patternProperties\["\(\?<!a\)b"\]: /)
+    assert.match(faultOf({ pattern: "[a-z]{1000}".repeat(6) }), /smaller regular expression/)
+    assert.match(faultOf({ pattern: "a".repeat(1001) }), /at most 1000 characters/)
+    const produces = [{ assetId: "x", schema: { properties: { day: { pattern: "(?!a)" } } } }]
+    assert.match(
+      faults([{ id: "a", produces }])[0] ?? "",
+      /^steps\[0\]\.produces\[0\]\.schema\.properties\.day\.pattern: /
+    )
   })
 
   it("judges 500 steps in a chain, each naming the first", () => {
