@@ -8,6 +8,10 @@ export interface Problem {
 
 export type JsonObject = { readonly [key: string]: Schema.Json }
 
+/** Whether a JSON value is an object, and no list. */
+export const isObject = (value: Schema.Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
 /** How deep objects and arrays may be nested: more is a mistake or an attack on whatever walks them. */
 export const depthMax = 64
 
@@ -73,13 +77,6 @@ const copy = (input: unknown, path: ReadonlyArray<PropertyKey>, problems: Array<
     else out[key] = copy(item, at, problems)
   }
   return out
-}
-
-/** Own keys only, whatever the key: what `value[key]` would be without a prototype. */
-export const ownProperty = (value: Schema.Json, key: string): Schema.Json | undefined => {
-  if (typeof value !== "object" || value === null || reservedKeys.has(key) || !Object.hasOwn(value, key))
-    return undefined
-  return (value as { readonly [key: string]: Schema.Json })[key]
 }
 
 /** JSON text with sorted keys: equal for equal content, whatever the order in which it was written. */

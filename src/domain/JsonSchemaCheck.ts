@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject } from "ajv"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { Result, Schema } from "effect"
 import { problemsOf } from "./Definition.ts"
-import { canonicalJson, type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
+import { canonicalJson, isObject, type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
 import * as LinearPattern from "./LinearPattern.ts"
 
 /**
@@ -225,12 +225,9 @@ const singles = [
 ]
 const lists = ["allOf", "anyOf", "oneOf", "prefixItems", "items"]
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** The schemas right below this one, with their paths; depth is bounded because the definition's is. */
 const below = (schema: JsonObject): ReadonlyArray<readonly [ReadonlyArray<PropertyKey>, JsonObject]> => {
-  const found: Array<readonly [ReadonlyArray<PropertyKey>, unknown]> = [
+  const found: Array<readonly [ReadonlyArray<PropertyKey>, Schema.Json | undefined]> = [
     ...singles.map((keyword) => [[keyword], schema[keyword]] as const),
     ...maps.flatMap((keyword) => {
       const map = schema[keyword]
