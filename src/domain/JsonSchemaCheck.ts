@@ -91,7 +91,9 @@ export const schemaProblems = (schema: JsonObject, path: ReadonlyArray<PropertyK
   const keywords = decodeKeywords(schema)
   if (Result.isFailure(keywords)) {
     const below = (problem: Problem) =>
-      problem.path === "" || problem.path.startsWith("[") ? `${prefix}${problem.path}` : `${prefix}.${problem.path}`
+      prefix === "" || problem.path === "" || problem.path.startsWith("[")
+        ? `${prefix}${problem.path}`
+        : `${prefix}.${problem.path}`
     return problemsOf(keywords.failure.issue).map((problem) => ({ path: below(problem), message: problem.message }))
   }
   const whole = faultsIn(schema, [], isDraft7(schema))
