@@ -27,6 +27,9 @@ export const ofParts = (...parts: ReadonlyArray<string | number>): string =>
 /** Asset ids are compared without case: this is the form that keys are made of. */
 export const assetKey = (assetId: string): string => assetId.toLowerCase()
 
+/** Partition keys are compared without case: this is the form that keys are made of. */
+export const partitionKey = (key: string): string => key.toLowerCase()
+
 /** The id of the Asset actor of one partition; an unpartitioned asset has the partition key "". */
 export const asset = (assetId: string, partitionKey: string): string => ofParts(assetKey(assetId), partitionKey)
 

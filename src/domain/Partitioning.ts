@@ -1,4 +1,3 @@
-import { Schema } from "effect"
 import type { Definition, Partitioning } from "./Definition.ts"
 import type { Problem } from "./JsonBounds.ts"
 
@@ -8,10 +7,7 @@ export const partitionKeyLengthMax = 200
 /** How many allowed keys a message lists. */
 const listedKeysMax = 10
 
-/** The name of one partition: 1 to 200 characters without control characters. */
-export const PartitionKey = Schema.String.check(Schema.makeFilter((key: string) => partitionKeyFault(key) ?? true))
-
-/** What is wrong with `key` as a partition key, or undefined. */
+/** What is wrong with `key` as the name of one partition (1 to 200 characters, none of control), or undefined. */
 export const partitionKeyFault = (key: string): string | undefined => {
   if (key === "") return "must not be empty"
   if (key.length > partitionKeyLengthMax) {
