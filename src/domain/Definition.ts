@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto"
 import { Cron, DateTime, Effect, Option, Result, Schema, SchemaIssue } from "effect"
-import { laterProblems } from "./DefinitionLater.ts"
 import * as Id from "./Id.ts"
 import { canonicalJson, isObject, type JsonObject, jsonCopy, pathText, type Problem } from "./JsonBounds.ts"
 import { partitionKeyFault } from "./Partitioning.ts"
@@ -62,10 +61,26 @@ const CronExpression = Schema.String.check(
   )
 )
 
-const Schedule = Schema.Struct({
+/**
+ * When the workflow runs by the clock. `catchUp`: occurrences that were missed while nothing ran are made up for, oldest
+ * first; otherwise only the newest. `window`: of time-window partitions, the one that the occurrence lies in, or the one
+ * before it, which is complete.
+ */
+export const Schedule = Schema.Struct({
   cron: CronExpression,
   timezone: orElse(TimeZone, "UTC"),
-  catchUp: orElse(Schema.Boolean, false)
+  catchUp: orElse(Schema.Boolean, false),
+  window: orElse(Schema.Literals(["current", "previous"]), "current")
+})
+export type Schedule = typeof Schedule.Type
+
+const clockTime = text(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as "22:00"')
+
+/** Hours of every day in which no automatic run starts; `to` before `from` ends on the next day. */
+const QuietHours = Schema.Struct({
+  from: clockTime,
+  to: clockTime,
+  timezone: orElse(TimeZone, "UTC")
 })
 
 /**
@@ -163,7 +178,10 @@ export const ProducedAsset = Schema.Struct({
 })
 export type ProducedAsset = typeof ProducedAsset.Type
 
-/** An asset that a step needs. `partitionKey` is a template; `partitions: "all"`: every recorded partition. */
+/**
+ * An asset that a step needs. `partitionKey` is a template; `partitions: "all"`: every recorded partition. `updateOn`:
+ * what counts as an update where the workflow's `autoMaterialize` has `onUpstreamUpdate`.
+ */
 export const ConsumedAsset = Schema.Struct({
   assetId: AssetId,
   partitionKey: orElse(textUpTo(2000), runPartitionKeyTemplate),
@@ -174,7 +192,8 @@ export const ConsumedAsset = Schema.Struct({
     "same"
   ),
   optional: orElse(Schema.Boolean, false),
-  maxAgeMs: Schema.optionalKey(ageMs)
+  maxAgeMs: Schema.optionalKey(ageMs),
+  updateOn: orElse(Schema.Literals(["produced", "expired", "none"]), "produced")
 })
 export type ConsumedAsset = typeof ConsumedAsset.Type
 
@@ -204,6 +223,7 @@ export const Workflow = Schema.Struct({
   concurrency: Schema.optionalKey(int(1, 10_000)),
   recovery: orElse(Schema.Struct({ enabled: orElse(Schema.Boolean, true) }), {}),
   schedule: Schema.optionalKey(Schedule),
+  quietHours: orElse(listUpTo(QuietHours, 20), []),
   steps: listUpTo(StepDefinition, 500).check(Schema.isMinLength(1, { message: "must list at least one step" }))
 })
 
@@ -247,7 +267,6 @@ export const shapeOf = (input: unknown, slug?: string): Shape => {
   if (contradicts(copied.value, slug) && !problems.some(({ path }) => path === "slug")) {
     problems.push({ path: "slug", message: `must be "${slug}", as in the address` })
   }
-  problems.push(...laterProblems(source))
   if (Result.isFailure(decoded) || problems.length > 0) return { source, definition: undefined, problems }
   const definition = {
     ...decoded.success,

@@ -1,16 +1,15 @@
-import { DateTime, Option, Schema } from "effect"
+import { DateTime, Option } from "effect"
 
 const minuteMs = 60_000
 /** A window of less than a day is over after at most this many minutes, daylight saving included. */
 const minutesMax = 26 * 60
 
-const clockTime = Schema.String.check(
-  Schema.isPattern(/^([01]\d|2[0-3]):[0-5]\d$/, { message: 'must be a time of day such as "22:00"' })
-)
-
-/** Every day from `from` until `to` by the clock of `timezone`; `to` before `from` ends on the next day. */
-export const QuietWindow = Schema.Struct({ from: clockTime, to: clockTime, timezone: Schema.String })
-export type QuietWindow = typeof QuietWindow.Type
+/** Every day from `from` until `to` ("HH:mm") by the clock of `timezone`; `to` before `from` ends on the next day. */
+export interface QuietWindow {
+  readonly from: string
+  readonly to: string
+  readonly timezone: string
+}
 
 const minutesOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
 

@@ -71,7 +71,6 @@ describe("DefinitionCheck", () => {
         "steps[3].consumes[0].assetId: is required",
         "steps[4].id: is required",
         "steps[4].dependsOn: Expected array",
-        'schedule: "schedule" is not supported yet: it comes with the scheduling release; remove it',
         "parametersSchema.propertees: is not a known field",
         'steps[3].id: "a" is also the id of steps[0]',
         'steps[1].jobSlug: job "nowhere" is not defined by the app',

@@ -139,12 +139,6 @@ describe("checking an app", () => {
     assert.deepStrictEqual(faults({ jobs: 3, workflows: [orders] }), ["jobs"])
   })
 
-  it("refuses a schedule with a line that says when it comes (F87)", () => {
-    const result = checkApp(defineApp({ jobs: [load], workflows: [{ ...orders, schedule: { cron: "0 * * * *" } }] }))
-    assert(Result.isFailure(result))
-    assert.match(result.failure.message, /workflows\[0\]\.schedule: "schedule" is not supported yet/)
-  })
-
   it("knows what came through defineApp, whichever copy of the module made it", () => {
     assert.isTrue(isDefinedApp(defineApp({})))
     assert.isTrue(isDefinedApp({ [Symbol.for("kintsugi/App")]: true }))
