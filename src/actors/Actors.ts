@@ -1,5 +1,8 @@
 import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
+import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
+import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
+import type * as PartitionParameters from "../domain/PartitionParameters.ts"
 import type * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import type * as RecoveryState from "../domain/recovery/RecoveryState.ts"
 import type * as RunCommands from "../domain/run/RunCommands.ts"
@@ -17,3 +20,9 @@ export const workflow = Actor.make<WorkflowDefinition.State, WorkflowDefinition.
 )
 export const runKey = Actor.make<RunKey.State, RunKey.Command, never>("runkey")
 export const limit = Actor.make<Limit.State, Limit.Command, never>("limit")
+export const materialization = Actor.make<MaterializationState.State, MaterializationDecide.Unstamped, never>(
+  "materialization"
+)
+export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
+  "partition"
+)

@@ -113,19 +113,23 @@ export const AssetRecovery = Schema.Struct({
 })
 export type AssetRecovery = typeof AssetRecovery.Type
 
-const Freshness = Schema.Struct({
+/** How long an asset is fresh, ms: after a production, by the clock, and until a consumer refuses it. */
+export const Freshness = Schema.Struct({
   ttlMs: Schema.optionalKey(ageMs),
   cadenceMs: Schema.optionalKey(ageMs),
   maxAgeMs: Schema.optionalKey(ageMs)
 })
+export type Freshness = typeof Freshness.Type
 
-const AutoMaterialize = Schema.Struct({
+/** Whether and how the producing workflow runs by itself. A block means `enabled` unless it says otherwise. */
+export const AutoMaterialize = Schema.Struct({
   enabled: orElse(Schema.Boolean, true),
   onUpstreamUpdate: orElse(Schema.Boolean, false),
   priority: orElse(int(0, 1_000_000), 100),
   parameterDefaults: orElse(json, {}),
   allowCycle: orElse(Schema.Boolean, false)
 })
+export type AutoMaterialize = typeof AutoMaterialize.Type
 
 /** Every key that cannot be one, or is another's in different case. */
 const partitionKeysFaults = (keys: ReadonlyArray<string>) => {

@@ -1,7 +1,7 @@
-import { Effect, Result } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores } from "../../capabilities/Stores.ts"
-import { faultText, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
+import { faultText, Freshness, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
 import { assetName, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import { checkAgainst, schemaProblems } from "../../domain/JsonSchemaCheck.ts"
@@ -34,6 +34,7 @@ export interface Declared {
   readonly payload?: unknown
   readonly producedAt?: number | undefined
   readonly schema?: JsonObject | undefined
+  readonly freshness: Freshness | undefined
   readonly locations: ReadonlyArray<Location>
 }
 
@@ -59,8 +60,10 @@ const unknownKey = (value: Readonly<Record<string, unknown>>, known: ReadonlyArr
   Object.keys(value).find((key) => value[key] !== undefined && !known.includes(key))
 
 const answerKeys = ["status", "result", "error"]
-/** `schema` is for this payload alone, beside the declared one. `freshness` comes with the asset-freshness release. */
+/** `schema` is for this payload alone, beside the declared one; `freshness` takes the place of the declared one. */
 const assetKeys = ["assetId", "partitionKey", "payload", "producedAt", "schema", "freshness", "locations"]
+
+const decodeFreshness = Schema.decodeUnknownResult(Freshness, { onExcessProperty: "error" })
 
 const readLocation = (value: unknown): Location | null => {
   if (!isObject(value)) return null
@@ -84,7 +87,7 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
   if (unknown !== undefined) {
     return invalid(`${faultPath(unknown)} is not a known field: an asset has ${assetKeys.join(", ")}`)
   }
-  const { assetId, locations = [], partitionKey, payload, producedAt, schema } = value
+  const { assetId, freshness, locations = [], partitionKey, payload, producedAt, schema } = value
   if (typeof assetId !== "string") return invalid(".assetId must be a string")
   if (partitionKey !== undefined && (typeof partitionKey !== "string" || partitionKey.length > partitionKeyMax)) {
     return invalid(`.partitionKey must be a string of at most ${partitionKeyMax} characters`)
@@ -106,12 +109,15 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
   if (own !== undefined && !isJsonObject(own.value)) return invalid(".schema must be a JSON Schema: an object")
   const [broken] = own === undefined ? [] : [...own.problems, ...schemaProblems(own.value as JsonObject, [])]
   if (broken !== undefined) return permanent("invalid_result", faultAt(`${path}.schema`, broken))
+  const fresh = freshness === undefined ? Result.succeed(undefined) : decodeFreshness(freshness)
+  if (Result.isFailure(fresh)) return invalid(`.freshness ${fresh.failure.message}`)
   return {
     assetId,
     partitionKey,
     schema: own?.value as JsonObject | undefined,
     payload: payload === undefined ? undefined : JSON.parse(text),
     producedAt: at,
+    freshness: fresh.success,
     locations: read as ReadonlyArray<Location>
   }
 }
@@ -219,6 +225,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       ...ref,
       ...(declared.payload === undefined ? {} : { payload: declared.payload }),
       ...(declared.producedAt === undefined ? {} : { producedAt: declared.producedAt }),
+      ...(declared.freshness === undefined ? {} : { freshness: declared.freshness }),
       parts
     })
   }

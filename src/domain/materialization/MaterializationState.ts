@@ -37,7 +37,9 @@ export interface State {
   readonly seen: string
   readonly wanted: Wanted | null
   readonly held: { readonly until: number; readonly by: HeldBy } | null
-  readonly active: (AutomaticRun & { readonly priority: number; readonly launched: boolean }) | null
+  readonly active:
+    | (AutomaticRun & { readonly count: number; readonly priority: number; readonly launched: boolean })
+    | null
   /** Runs started so far; numbers the next one. */
   readonly sequence: number
   /** Failures in a row; a success ends the row. */
@@ -138,7 +140,7 @@ export const evolve = (state: State, event: Event): State => {
           partitionKey,
           wanted: null,
           held: null,
-          active: { ...run, priority, launched: false },
+          active: { ...run, count, priority, launched: false },
           sequence,
           lastStartedAt: at,
           runs: listed(state.runs, run)

@@ -2,7 +2,7 @@ import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
-import type { Event, WaitingFor } from "./RunEvents.ts"
+import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
  * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
@@ -69,7 +69,7 @@ export interface State {
   /** Heals of lost generations that this run has caused; no success resets it (T34). */
   readonly heals: number
   readonly healedBy: ReadonlyArray<string>
-  readonly delivered: ReadonlyArray<"recovery" | "runKey">
+  readonly delivered: ReadonlyArray<Listener>
   readonly createdAt: number
   readonly startedAt?: number
   readonly finishedAt?: number
