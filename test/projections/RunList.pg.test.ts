@@ -135,6 +135,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the run list", 
         assert.strictEqual(yield* ids({ status: "pending" }), "b")
         assert.strictEqual(yield* ids({ trigger: "recovery" }), "c")
         assert.strictEqual(yield* ids({ partitionKey: "p" }), "b")
+        assert.strictEqual(yield* ids({ partitionKey: "P" }), "b")
         assert.strictEqual(yield* ids({ from: 2_000 }), "cb")
         assert.strictEqual(yield* ids({ from: 2_000, to: 3_000 }), "b")
       })
