@@ -122,7 +122,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the run list", 
         const recovery = { type: "recovery", recoveryId: "x", assetId: "a", partitionKey: "" }
         log.append(
           ...run("a", 1_000, requested("a"), ["RunSucceeded", {}]),
-          ...run("b", 2_000, requested("b", "other", { partitionKey: "p" })),
+          ...run("b", 2_000, requested("b", "other", { partitionKey: "P" })),
           ...run("c", 3_000, requested("c", "other", { trigger: recovery }), ["RunCanceled", { reason: "no" }])
         )
         yield* reached(log)
