@@ -235,7 +235,7 @@ export const layer = Layer.effect(
     const claim = Effect.fnUntraced(function* (workflow: string, runKey: string, id: string, command: object) {
       const { definition: _, ...start } = command as { readonly definition: unknown }
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Claim", runId: id, start, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Claim", runId: id, start, now })
       return state.active?.runId ?? id
     })
 
@@ -243,7 +243,7 @@ export const layer = Layer.effect(
     const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
       if (runKey === undefined || ended !== "failed") return
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Reclaim", runId, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Reclaim", runId, now })
       if (state.active !== null && state.active.runId !== runId) {
         const status = `failed, and its run key belongs to run ${state.active.runId} now`
         return yield* new IllegalTransition({ command: "recover", status })

@@ -211,7 +211,7 @@ export const make = (options: Options) =>
         }
         if (to === "runKey" && run.runKey !== undefined) {
           const now = yield* Clock.currentTimeMillis
-          yield* runKeys.execute(Id.ofParts(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
+          yield* runKeys.execute(Id.runKey(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
         }
         return yield* commit({ _tag: "ConfirmDelivery", to })
       })

@@ -14,7 +14,7 @@ import {
   pathText,
   type Problem
 } from "../../domain/JsonBounds.ts"
-import { partitionKeyFault } from "../../domain/Partitioning.ts"
+import { membershipFault, partitionKeyFault } from "../../domain/Partitioning.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import type { State } from "../../domain/run/RunState.ts"
@@ -128,7 +128,7 @@ const declaredBy = (step: StepDefinition, assetId: string) =>
 
 const partitionFault = (step: StepDefinition, assetId: string, partitionKey: string): string | null => {
   const partitioning = declaredBy(step, assetId)?.partitioning
-  if (partitioning?.type !== "static" || partitioning.keys.includes(partitionKey)) return null
+  if (partitioning?.type !== "static" || membershipFault(partitioning, partitionKey) === undefined) return null
   return `partition "${partitionKey}" is not among the keys that asset ${assetId} declares`
 }
 
