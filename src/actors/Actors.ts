@@ -9,6 +9,7 @@ import type * as RunCommands from "../domain/run/RunCommands.ts"
 import type * as RunState from "../domain/run/RunState.ts"
 import type * as RunKey from "../domain/RunKey.ts"
 import type * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
+import type * as WorkflowSchedule from "../domain/WorkflowSchedule.ts"
 import * as Actor from "./Actor.ts"
 
 /** The kinds of actor, by address and protocol only, so that each can know the others. */
@@ -23,6 +24,7 @@ export const limit = Actor.make<Limit.State, Limit.Command, never>("limit")
 export const materialization = Actor.make<MaterializationState.State, MaterializationDecide.Unstamped, never>(
   "materialization"
 )
+export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unstamped, never>("schedule")
 export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
   "partition"
 )

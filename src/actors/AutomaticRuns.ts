@@ -1,8 +1,10 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { AutoMaterialize, Definition } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
+import { idOf as partitionParametersId } from "../domain/PartitionParameters.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
-import * as Partitioning from "../domain/Partitioning.ts"
+import { partitionedAssets } from "../domain/Partitioning.ts"
+import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RunParameters from "../domain/RunParameters.ts"
 import type { Trigger } from "../domain/Trigger.ts"
 import * as Actors from "./Actors.ts"
@@ -16,6 +18,7 @@ export interface AutomaticRun {
   readonly partitionKey: string
   readonly trigger: Trigger
   readonly priority: number
+  readonly runKey?: string | undefined
   readonly parameters?: Readonly<Record<string, unknown>>
 }
 
@@ -31,6 +34,7 @@ export class AutomaticRuns extends Context.Service<
     Effect.gen(function* () {
       const definitions = yield* Definitions
       const runs = yield* Actors.run.client
+      const runKeys = yield* Actors.runKey.client
       const parameters = yield* Actors.partitionParameters.client
 
       const launch: AutomaticRuns["Service"]["launch"] = Effect.fnUntraced(function* (run) {
@@ -39,14 +43,18 @@ export class AutomaticRuns extends Context.Service<
         if (defined === undefined) return { type: "refused" as const, why: `workflow ${workflow} is not defined` }
         const { definition, version } = defined
         const partitionKey = run.partitionKey === "" ? undefined : run.partitionKey
-        const faults = Partitioning.runPartitionProblems(definition, partitionKey, yield* Clock.currentTimeMillis)
-        const stored = yield* parameters.execute(Id.ofParts(workflow, run.partitionKey), { _tag: "Read" })
+        const now = yield* Clock.currentTimeMillis
+        const faults = [...runPartitionProblems(definition, partitionKey, now)]
+        const stored = yield* parameters.execute(partitionParametersId(workflow, run.partitionKey), {
+          _tag: "Read",
+          now
+        })
         const merged = RunParameters.merge({
           defaults: definition.defaultParameters,
           policy: policyParameters(definition),
           partition: stored.state.parameters,
           partitionKey,
-          partitioning: Partitioning.partitionedAssets(definition)[0]?.partitioning,
+          partitioning: partitionedAssets(definition)[0]?.partitioning,
           run: run.parameters ?? {}
         })
         if (definition.parametersSchema !== undefined) {
@@ -55,19 +63,16 @@ export class AutomaticRuns extends Context.Service<
         if (faults.length > 0) {
           return { type: "refused" as const, why: faults.map(({ message, path }) => `${path} ${message}`).join("; ") }
         }
-        yield* Effect.orDie(
-          runs.execute(runId, {
-            _tag: "Start",
-            runId,
-            workflow,
-            version,
-            definition,
-            parameters: merged.parameters,
-            partitionKey,
-            trigger,
-            priority: run.priority
-          })
-        )
+        const { priority, runKey } = run
+        const start = { _tag: "Start" as const, runId, workflow, version, partitionKey, runKey, trigger, priority }
+        if (runKey !== undefined) {
+          const claim = { _tag: "Claim" as const, runId, start: { ...start, parameters: merged.parameters }, now }
+          const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), claim)
+          if (state.active !== null && state.active.runId !== runId) {
+            return { type: "refused" as const, why: `run ${state.active.runId} has its run key ${runKey}` }
+          }
+        }
+        yield* Effect.orDie(runs.execute(runId, { ...start, definition, parameters: merged.parameters }))
         return { type: "launched" as const }
       })
 

@@ -5,7 +5,7 @@ import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
-import * as Partitioning from "../domain/Partitioning.ts"
+import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../domain/run/RunCommands.ts"
@@ -164,10 +164,10 @@ export const layer = Layer.effect(
     }
 
     /** Every fault of a request for a run. */
-    const startProblems = (definition: Definition, start: StartRun): ReadonlyArray<Problem> => {
+    const startProblems = (definition: Definition, start: StartRun, now: number): ReadonlyArray<Problem> => {
       const problems: Array<Problem> = []
       const { partitionKey, runKey } = start
-      problems.push(...Partitioning.runPartitionProblems(definition, partitionKey))
+      problems.push(...runPartitionProblems(definition, partitionKey, now))
       if (runKey !== undefined && (runKey.length === 0 || runKey.length > 120)) {
         problems.push({ path: "runKey", message: "must be 1 to 120 characters" })
       }
@@ -204,7 +204,7 @@ export const layer = Layer.effect(
               }
             }
             const defined = yield* latest(workflow)
-            const problems = startProblems(defined.definition, start)
+            const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
             const command = {
               _tag: "Start" as const,

@@ -1,5 +1,10 @@
 import { Result, Schema } from "effect"
 import { type Decider, nothing } from "./Decider.ts"
+import * as Id from "./Id.ts"
+
+/** The id of the actor of one workflow and partition; a run without a partition has the key "". */
+export const idOf = (workflow: string, partitionKey: string): string =>
+  Id.ofParts(workflow, Id.partitionKey(partitionKey))
 
 // ------------------------------------------------------------------ events
 

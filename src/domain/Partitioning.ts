@@ -1,6 +1,5 @@
 import type { Definition, Partitioning } from "./Definition.ts"
 import * as Id from "./Id.ts"
-import type { Problem } from "./JsonBounds.ts"
 
 /** Longest partition key, in UTF-16 units. */
 export const partitionKeyLengthMax = 200
@@ -44,27 +43,6 @@ export const partitionedAssets = (
 /** Whether a run of this workflow cannot do without a partition key. Any other workflow accepts one. */
 export const needsPartitionKey = (definition: Pick<Definition, "steps">): boolean =>
   partitionedAssets(definition).length > 0
-
-/** Every reason why a run may not have this partition key (undefined: none was given). */
-export const runPartitionProblems = (
-  definition: Pick<Definition, "steps">,
-  partitionKey: string | undefined
-): ReadonlyArray<Problem> => {
-  const path = "partitionKey"
-  const assets = partitionedAssets(definition)
-  if (partitionKey === undefined) {
-    return assets.slice(0, 1).map(({ assetId }) => ({
-      path,
-      message: `is required: the workflow produces the partitioned asset ${assetId}`
-    }))
-  }
-  const fault = partitionKeyFault(partitionKey)
-  if (fault !== undefined) return [{ path, message: fault }]
-  return assets.flatMap(({ assetId, partitioning }) => {
-    const message = membershipFault(partitioning, partitionKey)
-    return message === undefined ? [] : [{ path, message: `${message}: asset ${assetId} has no other partitions` }]
-  })
-}
 
 /** The partition key that an asset of a result has: its own, else the run's (F65, T21), else "" (unpartitioned). */
 export const resultPartitionKey = (own: string | undefined, runs: string | undefined): string => own ?? runs ?? ""

@@ -1,4 +1,4 @@
-import { Effect, Result, Schema } from "effect"
+import { Clock, Effect, Result, Schema } from "effect"
 import { StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores } from "../../capabilities/Stores.ts"
 import { faultText, Freshness, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
@@ -14,7 +14,8 @@ import {
   pathText,
   type Problem
 } from "../../domain/JsonBounds.ts"
-import { membershipFault, partitionKeyFault } from "../../domain/Partitioning.ts"
+import { partitionKeyFault } from "../../domain/Partitioning.ts"
+import { partitionFault } from "../../domain/RunPartition.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import type { State } from "../../domain/run/RunState.ts"
@@ -126,10 +127,11 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
 const declaredBy = (step: StepDefinition, assetId: string) =>
   step.produces.find((produces: ProducedAsset) => Id.assetKey(produces.assetId) === Id.assetKey(assetId))
 
-const partitionFault = (step: StepDefinition, assetId: string, partitionKey: string): string | null => {
+const partitionFaultOf = (step: StepDefinition, assetId: string, partitionKey: string, now: number): string | null => {
   const partitioning = declaredBy(step, assetId)?.partitioning
-  if (partitioning?.type !== "static" || membershipFault(partitioning, partitionKey) === undefined) return null
-  return `partition "${partitionKey}" is not among the keys that asset ${assetId} declares`
+  if (partitioning === undefined) return null
+  const fault = partitionFault(partitioning, partitionKey, now)
+  return fault === undefined ? null : `partition "${partitionKey}" of asset ${assetId} ${fault}`
 }
 
 /**
@@ -187,6 +189,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
   }
   if (!Array.isArray(assets)) return yield* Effect.fail(permanent("invalid_result", "result.assets must be a list"))
 
+  const now = yield* Clock.currentTimeMillis
   const listed = new Set<string>()
   const produced: Array<Produced> = []
   const names = new Set<string>()
@@ -207,7 +210,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       }
     }
     const partitionKey = declared.partitionKey ?? run.partitionKey ?? ""
-    const fault = partitionFault(step, declared.assetId, partitionKey)
+    const fault = partitionFaultOf(step, declared.assetId, partitionKey, now)
     if (fault !== null) return yield* Effect.fail(permanent("invalid_partition", fault))
     const ref = { assetId: known.assetId, partitionKey }
     const id = Id.asset(ref.assetId, ref.partitionKey)
