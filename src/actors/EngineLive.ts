@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Fiber, Layer, Random, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
-import { contentHash, type Definition, parseDefinition, withoutUnknownFields } from "../domain/Definition.ts"
+import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
@@ -127,14 +127,8 @@ export const layer = Layer.effect(
       unavailable(
         timely(
           Effect.gen(function* () {
-            const parsed = parseDefinition(input, slug)
-            if (Result.isFailure(parsed)) {
-              const known = withoutUnknownFields(input, slug)
-              const whole = known === undefined ? [] : DefinitionCheck.check(known, jobs.has)
-              return yield* new InvalidInput({ problems: [...parsed.failure.problems, ...whole] })
-            }
-            const problems = DefinitionCheck.check(parsed.success, jobs.has)
-            if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const parsed = DefinitionCheck.parse(input, jobs.has, slug)
+            if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
             yield* isRepeat(caller)
             const before = definitions.latest(slug)
             const answer = yield* workflows
@@ -241,7 +235,7 @@ export const layer = Layer.effect(
     const claim = Effect.fnUntraced(function* (workflow: string, runKey: string, id: string, command: object) {
       const { definition: _, ...start } = command as { readonly definition: unknown }
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Claim", runId: id, start, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Claim", runId: id, start, now })
       return state.active?.runId ?? id
     })
 
@@ -249,7 +243,7 @@ export const layer = Layer.effect(
     const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
       if (runKey === undefined || ended !== "failed") return
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Reclaim", runId, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Reclaim", runId, now })
       if (state.active !== null && state.active.runId !== runId) {
         const status = `failed, and its run key belongs to run ${state.active.runId} now`
         return yield* new IllegalTransition({ command: "recover", status })

@@ -183,7 +183,7 @@ export const make = (options: Options) =>
     const deliver = (run: State, to: "recovery" | "runKey", commit: Send) =>
       Effect.gen(function* () {
         if (to === "recovery" && run.trigger.type === "recovery") {
-          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason ?? "canceled" }
+          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason || "canceled" }
           const failure = run.ended === "succeeded" ? undefined : (run.failure ?? canceled)
           const told = recoveries.execute(run.trigger.recoveryId, {
             _tag: "EndProducer",
@@ -197,7 +197,7 @@ export const make = (options: Options) =>
         }
         if (to === "runKey" && run.runKey !== undefined) {
           const now = yield* Clock.currentTimeMillis
-          yield* runKeys.execute(Id.ofParts(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
+          yield* runKeys.execute(Id.runKey(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
         }
         return yield* commit({ _tag: "ConfirmDelivery", to })
       })

@@ -150,6 +150,10 @@ const healsCurrent = (
 
 // ----------------------------------------------------------------- decider
 
+/** Names are compared without case; the log has each as it was first written, so that readers see one. */
+const spelled = (state: State, { assetId, partitionKey }: AssetRef): AssetRef =>
+  state.assetId === "" ? { assetId, partitionKey } : { assetId: state.assetId, partitionKey: state.partitionKey }
+
 /** An asset without parts is its payload. */
 const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pick<Produce, "parts" | "payload">) =>
   before.parts.length + after.parts.length === 0
@@ -158,7 +162,8 @@ const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pic
 
 const produce = (state: State, command: Produce & { readonly now: number }): ReadonlyArray<Event> => {
   if (state.recorded.has(attemptKey(command))) return []
-  const { _tag, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, ...fields } = command
+  const { _tag, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, ...given } = command
+  const fields = { ...given, ...spelled(state, command) }
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
   // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations. What it
   // was asked to heal always is one, even when a probe saw the new bytes before this record and took it for present.
@@ -186,7 +191,8 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
     case "Produce":
       return Result.succeed(produce(state, command))
     case "ReportMissing": {
-      const { _tag, now, ...fields } = command
+      const { _tag, now, ...given } = command
+      const fields = { ...given, ...spelled(state, command) }
       // A report about an older generation says nothing about the current one: the reporter just tries again.
       if (command.generation !== currentGeneration(state) || state.missing !== null) return Result.succeed([])
       const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
@@ -194,8 +200,8 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
     }
     case "ReportPresent": {
       if (state.missing?.generation !== command.generation) return Result.succeed([])
-      const { assetId, generation, now, partitionKey } = command
-      return Result.succeed([{ _tag: "AssetVerified", assetId, partitionKey, generation, at: now }])
+      const { generation, now } = command
+      return Result.succeed([{ _tag: "AssetVerified", ...spelled(state, command), generation, at: now }])
     }
     case "Read":
       return Result.succeed([])

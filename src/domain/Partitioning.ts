@@ -1,5 +1,5 @@
-import { Schema } from "effect"
 import type { Definition, Partitioning } from "./Definition.ts"
+import * as Id from "./Id.ts"
 import type { Problem } from "./JsonBounds.ts"
 
 /** Longest partition key, in UTF-16 units. */
@@ -8,10 +8,7 @@ export const partitionKeyLengthMax = 200
 /** How many allowed keys a message lists. */
 const listedKeysMax = 10
 
-/** The name of one partition: 1 to 200 characters without control characters. */
-export const PartitionKey = Schema.String.check(Schema.makeFilter((key: string) => partitionKeyFault(key) ?? true))
-
-/** What is wrong with `key` as a partition key, or undefined. */
+/** What is wrong with `key` as the name of one partition (1 to 200 characters, none of control), or undefined. */
 export const partitionKeyFault = (key: string): string | undefined => {
   if (key === "") return "must not be empty"
   if (key.length > partitionKeyLengthMax) {
@@ -25,11 +22,14 @@ export const partitionKeyFault = (key: string): string | undefined => {
 /** What is wrong with `key` as a partition of an asset with this partitioning (undefined: any key), or undefined. */
 export const membershipFault = (partitioning: Partitioning | undefined, key: string): string | undefined => {
   const fault = partitionKeyFault(key)
-  if (fault !== undefined || partitioning?.type !== "static" || partitioning.keys.includes(key)) return fault
+  if (fault !== undefined || partitioning?.type !== "static" || isAmong(partitioning.keys, key)) return fault
   const listed = partitioning.keys.slice(0, listedKeysMax).map((allowed) => JSON.stringify(allowed))
   const more = partitioning.keys.length - listed.length
   return `must be one of ${listed.join(", ")}${more > 0 ? ` and ${more} more` : ""}, not ${JSON.stringify(key)}`
 }
+
+const isAmong = (keys: ReadonlyArray<string>, key: string): boolean =>
+  keys.some((allowed) => Id.partitionKey(allowed) === Id.partitionKey(key))
 
 /** The assets of the workflow that are partitioned, each with its partitioning, in the order of the steps. */
 export const partitionedAssets = (

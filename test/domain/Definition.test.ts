@@ -151,18 +151,31 @@ describe("Definition", () => {
     later(input({ maxAgeMs: 1 }), `${consumed}.maxAgeMs`, "maxAgeMs", "asset-freshness")
   })
 
-  it("judges the shape of those settings first, so that the right values are learnt now", () => {
+  it("judges the shape of those settings too, so that the right values are learnt now", () => {
+    const shapeFaults = (value: unknown) => {
+      const [shape, ...later] = faults(value)
+      assert.lengthOf(later, 1)
+      assert.include(later[0], "is not supported yet")
+      return [shape]
+    }
     const age = "must be a whole number from 1 to 315360000000"
-    assert.deepStrictEqual(faults(asset({ freshness: { ttlMs: 0 } })), [`steps[0].produces[0].freshness.ttlMs: ${age}`])
-    assert.deepStrictEqual(faults(asset({ autoMaterialize: { priority: -1 } })), [
+    assert.deepStrictEqual(shapeFaults(asset({ freshness: { ttlMs: 0 } })), [
+      `steps[0].produces[0].freshness.ttlMs: ${age}`
+    ])
+    assert.deepStrictEqual(shapeFaults(asset({ autoMaterialize: { priority: -1 } })), [
       "steps[0].produces[0].autoMaterialize.priority: must be a whole number from 0 to 1000000"
     ])
     assert.deepStrictEqual(
-      faults(asset({ partitioning: { type: "timeWindow", granularity: "day", timezone: "Mars" } })),
+      shapeFaults(asset({ partitioning: { type: "timeWindow", granularity: "day", timezone: "Mars" } })),
       ['steps[0].produces[0].partitioning.timezone: "Mars" is not an IANA time zone such as Europe/London']
     )
-    assert.deepStrictEqual(faults({ slug: "orders", steps: [step], schedule: { cron: "often" } }), [
+    assert.deepStrictEqual(shapeFaults({ slug: "orders", steps: [step], schedule: { cron: "often" } }), [
       "schedule.cron: is not a cron expression: Invalid number of segments in cron expression"
+    ])
+    assert.deepStrictEqual(faults({ slug: "orders", steps: [step], schedule: { every: 5 } }), [
+      "schedule.every: is not a known field",
+      "schedule.cron: is required",
+      'schedule: "schedule" is not supported yet: it comes with the scheduling release; remove it'
     ])
     assert.deepStrictEqual(faults(asset({ partitioning: { type: "hourly" } })), [
       'steps[0].produces[0].partitioning: Expected an object whose type is "static", "timeWindow" or "dynamic"'
@@ -174,7 +187,14 @@ describe("Definition", () => {
     const path = "steps[0].produces[0].partitioning.keys"
     assert.deepStrictEqual(faults(keys("2024-01", "2024-02")), [])
     assert.deepStrictEqual(faults(keys()), [`${path}: must list at least one key`])
-    assert.deepStrictEqual(faults(keys("a", "a")), [`${path}: must not list a key twice`])
+    assert.deepStrictEqual(faults(keys("a", "a")), [
+      `${path}[1]: must not be listed twice: it is keys[0], compared without case`
+    ])
+    assert.deepStrictEqual(faults(keys("a", "a", "A", "")), [
+      `${path}[1]: must not be listed twice: it is keys[0], compared without case`,
+      `${path}[2]: must not be listed twice: it is keys[0], compared without case`,
+      `${path}[3]: must not be empty`
+    ])
     assert.deepStrictEqual(faults(keys("a\nb")), [`${path}[0]: must not contain control characters`])
     assert.deepStrictEqual(faults(keys("a".repeat(201))), [`${path}[0]: must be at most 200 characters long, not 201`])
   })
@@ -185,6 +205,13 @@ describe("Definition", () => {
     assert.deepStrictEqual(faults({ slug: "other", steps: [step] }, "orders"), [
       'slug: must be "orders", as in the address'
     ])
+    // One fault once, whatever the body says and whether the address has a slug at all.
+    assert.lengthOf(faults({ slug: 5, steps: [step] }, "orders"), 1)
+    for (const body of [{}, { slug: "slug:5" }, { slug: "orders" }]) {
+      const found = faults({ ...body, steps: [step] }, "slug:5")
+      assert.lengthOf(found, 1)
+      assert.match(found[0] ?? "", /^slug: must be 1 to 120 lower-case letters/)
+    }
   })
 
   it("refuses what is no JSON, reserved keys, NUL and endless nesting, without harm to itself", () => {

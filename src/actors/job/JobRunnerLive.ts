@@ -2,7 +2,7 @@ import { Cause, Clock, Duration, Effect, Exit, Layer, Random, Result } from "eff
 import { Stores } from "../../capabilities/Stores.ts"
 import { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
-import type { AssetRef, Failure } from "../../domain/Failure.ts"
+import { type AssetRef, type Failure, storable } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
@@ -21,7 +21,7 @@ import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
 import * as JobInputs from "./JobInputs.ts"
 import { outcomeOf } from "./Results.ts"
-import { failureOf, storable } from "./Thrown.ts"
+import { failureOf } from "./Thrown.ts"
 
 const timedOut = (step: StepDefinition): Failure => ({
   class: "transient",

@@ -3,6 +3,7 @@ import { StoreError } from "../../capabilities/ObjectStore.ts"
 import * as PartitionFile from "../../capabilities/PartitionFile.ts"
 import type { Timestore } from "../../capabilities/Timestore.ts"
 import type { Failure } from "../../domain/Failure.ts"
+import * as Id from "../../domain/Id.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { LocationIndex } from "../LocationIndex.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
@@ -12,6 +13,11 @@ const failed = (failure: Failure) => new StoreError({ failure, cause: failure.me
 
 /** A recorded partition's key, from its object's key; an object that no timestore wrote goes by its own key. */
 const partitionOf = (dataset: string, key: string): string => PartitionFile.partitionKeyOf(dataset, key) ?? key
+
+const sameWithoutCase = (found: ReadonlyMap<string, Location>, partitionKey: string): Location | undefined => {
+  for (const [key, location] of found) if (Id.partitionKey(key) === Id.partitionKey(partitionKey)) return location
+  return undefined
+}
 
 /**
  * `ctx.timestore` of one attempt, as Effects. What exists is what the log says, never what a listing finds: a recorded
@@ -75,7 +81,7 @@ export const make = (options: {
           const wanted = chosen?.partitions ?? [...found.keys()].sort()
           const locations: Array<Location & { readonly partitionKey: string }> = []
           for (const partitionKey of wanted) {
-            const location = found.get(partitionKey)
+            const location = found.get(partitionKey) ?? sameWithoutCase(found, partitionKey)
             if (location === undefined) {
               const name = yield* store
               return yield* failed({

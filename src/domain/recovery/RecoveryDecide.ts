@@ -301,7 +301,7 @@ const primary = (command: Command, state: State): Decision => {
         : illegal(state.status)
     case "Cancel": {
       if (over) return illegal(state.status)
-      const message = `the recovery of ${assetName(state)} was canceled: ${command.reason}`
+      const message = `the recovery of ${assetName(state)} was canceled${command.reason === "" ? "" : `: ${command.reason}`}`
       const asset = { assetId: state.assetId, partitionKey: state.partitionKey }
       return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message, asset }, now)])
     }
