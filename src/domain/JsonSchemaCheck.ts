@@ -127,23 +127,28 @@ const compile = (schema: JsonObject): Result.Result<Check, Fault> => {
 }
 
 /**
- * How many steps of a pattern's search one check may take, at worst half a second: program size times the length of
- * the text, summed. A text of 1 MiB may be searched by a pattern of about 20 parts.
+ * How many steps one check may take, at worst half a second. A pattern's search costs its program size times the length
+ * of the text (a text of 1 MiB may be searched by one of about 20 parts); following a reference costs 50, because
+ * branches that refer to each other double the work with each level of the value.
  */
-export const patternStepsMax = 20_000_000
+export const stepsMax = 20_000_000
+const referenceSteps = 50
 
-class PatternStepsExceeded extends Error {}
+class StepsExceeded extends Error {}
 
 const isDraft7 = (schema: JsonObject) =>
   String(schema.$schema ?? "").includes("draft-07") || Object.hasOwn(schema, "definitions")
 
 const compileSchema = (schema: JsonObject): Check => {
   let steps = 0
+  const spend = (cost: number, fault: string): void => {
+    steps += cost
+    if (steps > stepsMax) throw new StepsExceeded(fault)
+  }
   const regExp = (source: string) => {
     const pattern = Result.getOrThrowWith(LinearPattern.compile(source), (fault) => new Error(fault))
     const test = (text: string) => {
-      steps += pattern.steps(text)
-      if (steps > patternStepsMax) throw new PatternStepsExceeded()
+      spend(pattern.steps(text), "is too long for the patterns of its schema")
       return pattern.test(text)
     }
     return { test, toString: () => source }
@@ -168,14 +173,21 @@ const compileSchema = (schema: JsonObject): Check => {
     validate: (wanted: boolean, items: ReadonlyArray<Schema.Json>) =>
       !wanted || new Set(items.map(canonicalJson)).size === items.length
   })
-  const validate = ajv.compile(schema)
+  ajv.addKeyword({
+    keyword: referenceKeyword,
+    schemaType: "boolean",
+    validate: () => {
+      spend(referenceSteps, "takes too long to check: its schema refers to itself too often")
+      return true
+    }
+  })
+  const validate = ajv.compile(counted(schema))
   return (value) => {
     steps = 0
     try {
       return validate(value) ? [] : (validate.errors ?? []).map(faultOf)
     } catch (cause) {
-      if (cause instanceof PatternStepsExceeded)
-        return [{ path: [], message: "is too long for the patterns of its schema" }]
+      if (cause instanceof StepsExceeded) return [{ path: [], message: cause.message }]
       // A schema that refers to itself without an end.
       if (cause instanceof RangeError) return [{ path: [], message: "cannot be checked: its schema recurs for ever" }]
       throw cause
@@ -226,6 +238,23 @@ const singles = [
   ...["unevaluatedItems", "unevaluatedProperties", "additionalItems"]
 ]
 const lists = ["allOf", "anyOf", "oneOf", "prefixItems", "items"]
+
+/** Stands beside each reference of a compiled schema, and is no keyword that a user can write. */
+const referenceKeyword = "kintsugi_reference"
+
+/** The schema with every reference counted when it is followed. */
+const counted = (schema: JsonObject): JsonObject => {
+  const child = (value: Schema.Json): Schema.Json => (isObject(value) ? counted(value) : value)
+  const entries = Object.entries(schema).map(([keyword, value]): readonly [string, Schema.Json] => {
+    if (maps.includes(keyword) && isObject(value)) {
+      return [keyword, Object.fromEntries(Object.entries(value).map(([key, below]) => [key, child(below)]))]
+    }
+    if (lists.includes(keyword) && Array.isArray(value)) return [keyword, value.map(child)]
+    return [keyword, singles.includes(keyword) ? child(value) : value]
+  })
+  const refers = Object.hasOwn(schema, "$ref") || Object.hasOwn(schema, "$dynamicRef")
+  return { ...Object.fromEntries(entries), ...(refers ? { [referenceKeyword]: true } : {}) }
+}
 
 /** The schemas right below this one, with their paths; depth is bounded because the definition's is. */
 const below = (schema: JsonObject): ReadonlyArray<readonly [ReadonlyArray<PropertyKey>, JsonObject]> => {

@@ -91,6 +91,20 @@ describe("JsonSchemaCheck", () => {
     assert.deepStrictEqual(faults({ $ref: "#" }, {}), ["parameters: cannot be checked: its schema recurs for ever"])
   })
 
+  it("branches that refer to each other cannot double the work without end", () => {
+    const twice = { anyOf: [{ $ref: "#/$defs/List" }, { $ref: "#/$defs/List" }] }
+    const schema = { ...twice, $defs: { List: { type: "array", items: twice } } }
+    let value: unknown = 1
+    for (let level = 0; level < 40; level++) value = [value]
+    const started = performance.now()
+    assert.deepStrictEqual(faults(schema, value), [
+      "parameters: takes too long to check: its schema refers to itself too often"
+    ])
+    assert.isBelow(performance.now() - started, 5_000)
+    const long = Array.from({ length: 50_000 }, () => [])
+    assert.deepStrictEqual(faults(schema, long), [])
+  })
+
   it("thousands of items are compared for uniqueness at once", () => {
     const items = Array.from({ length: 100_000 }, (_, index) => ({ index }))
     const started = performance.now()
