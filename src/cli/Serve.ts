@@ -73,6 +73,7 @@ export const start = Effect.fn("Serve.start")(function* (
     drainMs: settings.drainMs,
     settleMs: settings.storeSettleMs,
     recovery: settings.recovery,
+    materializer: settings.materializer,
     stores: app.stores,
     baseDir,
     jobs: [...app.jobs.values()],

@@ -31,7 +31,7 @@ export interface Settings extends DatabaseSettings {
   /** Crashes in a row that end a step with `crash_loop`. */
   readonly crashLimit: number
   readonly storeSettleMs: number
-  /** The materializer's pacing, in ms. Checked already; it takes effect with the asset release. */
+  /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
     readonly maxBackoffMs: number
@@ -196,18 +196,12 @@ const notices = (given: Given): ReadonlyArray<string> => {
   ]
     .map((variable) => SettingText.find(given, variable)?.name)
     .find((name) => name !== undefined)
-  const materializer = [
-    "ASSET_MATERIALIZER_BASE_BACKOFF_MS",
-    "ASSET_MATERIALIZER_MAX_BACKOFF_MS",
-    "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS"
-  ].filter((variable) => SettingText.find(given, variable) !== undefined)
   const admin = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN")
   const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
   return [
     ...(isShort
       ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
       : []),
-    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`]),
-    ...materializer.map((variable) => `${variable} is set and valid; it takes effect with the asset-freshness release`)
+    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`])
   ]
 }

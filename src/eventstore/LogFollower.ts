@@ -33,39 +33,31 @@ export class LogFollower extends Context.Service<
     })
   )
 
-  /** For a log in memory: where each name stands is kept beside that log. */
-  static readonly layerMemory: Layer.Layer<LogFollower, never, EventStore> = Layer.effect(
-    LogFollower,
-    Effect.gen(function* () {
-      const log = yield* EventStore
-      const stands = standsOf(log)
-      const follow = <E>({ begin, handle, name, types }: Following<E>) =>
-        Effect.scoped(
-          Effect.gen(function* () {
-            const hint = yield* Latch.make()
-            yield* Effect.forkScoped(Stream.runForEach(log.changes, () => hint.open))
-            if (!stands.has(name)) stands.set(name, begin === "now" ? yield* Effect.orDie(log.head) : null)
-            while (true) {
-              yield* hint.close
-              const after = stands.get(name) ?? null
-              const { events, next } = yield* Effect.orDie(log.readAll({ after, limit: 500, types }))
-              if (isNonEmpty(events)) yield* Effect.orDie(handle(events))
-              stands.set(name, next)
-              if (next === after) yield* Effect.raceFirst(hint.await, Effect.sleep("250 millis"))
-            }
-          })
-        ) as Effect.Effect<never>
-      return LogFollower.of({ follow })
-    })
-  )
-}
-
-const memory = new WeakMap<EventStore["Service"], Map<string, Position | null>>()
-
-const standsOf = (log: EventStore["Service"]): Map<string, Position | null> => {
-  const known = memory.get(log) ?? new Map<string, Position | null>()
-  memory.set(log, known)
-  return known
+  /** For a log in memory: `stands` keeps where each name stands, for as long as the log is kept. */
+  static readonly layerMemory = (stands: Map<string, Position | null>): Layer.Layer<LogFollower, never, EventStore> =>
+    Layer.effect(
+      LogFollower,
+      Effect.gen(function* () {
+        const log = yield* EventStore
+        const follow = <E>({ begin, handle, name, types }: Following<E>) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const hint = yield* Latch.make()
+              yield* Effect.forkScoped(Stream.runForEach(log.changes, () => hint.open))
+              if (!stands.has(name)) stands.set(name, begin === "now" ? yield* Effect.orDie(log.head) : null)
+              while (true) {
+                yield* hint.close
+                const after = stands.get(name) ?? null
+                const { events, next } = yield* Effect.orDie(log.readAll({ after, limit: 500, types }))
+                if (isNonEmpty(events)) yield* Effect.orDie(handle(events))
+                stands.set(name, next)
+                if (next === after) yield* Effect.raceFirst(hint.await, Effect.sleep("250 millis"))
+              }
+            })
+          ) as Effect.Effect<never>
+        return LogFollower.of({ follow })
+      })
+    )
 }
 
 const isNonEmpty = <A>(items: ReadonlyArray<A>): items is Arr.NonEmptyReadonlyArray<A> => items.length > 0

@@ -8,6 +8,7 @@ import { engine, type RuntimeSettings } from "../../src/cli/Runtime.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { LogFollower } from "../../src/eventstore/LogFollower.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { check } from "../chaos/invariants.ts"
 import * as memoryIndex from "./memoryIndex.ts"
@@ -30,12 +31,17 @@ export const settings = (given: Settings): RuntimeSettings => ({
   stores: { inbox: { type: "folder", path: "inbox" }, lake: { type: "folder", path: "lake" } },
   timestoreStore: "lake",
   cacheDir: join(given.baseDir, "cache"),
+  materializer: { baseBackoffMs: 200, maxBackoffMs: 800, refreshIntervalMs: 600_000 },
   ...given
 })
 
 /** The whole engine on a log in memory and real folders. */
 export const layerMemory = (given: Settings) =>
-  engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(MemoryEventStore.layer))
+  engine(settings(given)).pipe(
+    Layer.provideMerge(memoryIndex.layer),
+    Layer.provideMerge(LogFollower.layerMemory(new Map())),
+    Layer.provideMerge(MemoryEventStore.layer)
+  )
 
 export interface Scenario {
   readonly jobs: RuntimeSettings["jobs"]
