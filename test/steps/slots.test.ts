@@ -10,7 +10,7 @@ describe("the execution slots of a process that stops", () => {
       yield* slots.acquire("b", 100)
       const granted: Array<string> = []
       const asked = yield* Effect.forEach(["c", "d"], (runId) =>
-        Effect.forkChild(Effect.tap(slots.acquire(runId, 1), () => Effect.sync(() => granted.push(runId))))
+        Effect.forkChild(Effect.tap(slots.acquire(runId, 200), () => Effect.sync(() => granted.push(runId))))
       )
       yield* Effect.sleep("5 millis")
       assert.strictEqual(slots.stats().waiting, 2)
