@@ -45,8 +45,9 @@ describe("a recovery plan", () => {
     return play(scenario, (folder) =>
       Effect.gen(function* () {
         for (const asset of order) yield* succeeded(`${asset}s`)
-        const lose = (...assets: ReadonlyArray<string>) =>
-          assets.forEach((asset) => rmSync(join(folder, "lake", keyOf(asset))))
+        const lose = (...assets: ReadonlyArray<string>) => {
+          for (const asset of assets) rmSync(join(folder, "lake", keyOf(asset)))
+        }
 
         lose("merged")
         const local = yield* planOf("merged")

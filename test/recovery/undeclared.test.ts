@@ -74,6 +74,33 @@ describe("a read of an asset's file that the step does not declare", () => {
     )
   )
 
+  it.live("is reported late: what was written since the bad read is left where it is", () => {
+    let file = ""
+    const tardy = defineJob({
+      slug: "peek",
+      run: async (ctx) => {
+        try {
+          return { result: { text: await ctx.files.readText("lake", "base.txt") } }
+        } catch (error) {
+          if (ctx.attempt === 1) writeFileSync(file, "put there since")
+          throw error
+        }
+      }
+    })
+    return play({ jobs: [makes("base", () => "good bytes"), tardy], workflows }, (folder) =>
+      Effect.gen(function* () {
+        yield* succeeded("bases")
+        file = join(folder, "lake", "base.txt")
+        rot(file, "bad bytes!")
+        const run = yield* ran("peeks")
+        assert.deepStrictEqual(yield* codesOf(run.id), ["checksum_mismatch", "changed_outside"])
+        assert.strictEqual(readFileSync(file, "utf8"), "put there since")
+        assert.isFalse(existsSync(join(folder, "lake", ".quarantine")))
+        assert.deepStrictEqual(yield* recoveries, [])
+      })
+    )
+  })
+
   it.live("is not judged by what an index that lags behind the log says of it", () => {
     let version = 0
     const jobs = [makes("base", () => `version ${++version}`), peek]
