@@ -159,6 +159,34 @@ describe("a read of an asset's file that the step does not declare", () => {
     )
   })
 
+  it.live("is tried again while the asset is being made anew, as after a crash that left a write unrecorded", () => {
+    const door = gate()
+    let version = 0
+    const jobs = [
+      makes("base", async () => {
+        if (++version === 2) await door.pass()
+        return `version ${version}`
+      }),
+      peek
+    ]
+    const patient = { ...stepFor("peek"), retryPolicy: { ...quick, initialDelayMs: 30, maxAttempts: 500 } }
+    return play({ jobs, workflows: { bases, peeks: { steps: [patient] } } }, (folder) =>
+      Effect.gen(function* () {
+        yield* succeeded("bases")
+        writeFileSync(join(folder, "lake", "base.txt"), "by a process that is gone")
+        const again = yield* start("bases")
+        yield* until(Effect.sync(door.arrived), (count) => count === 1, "a second version in the making")
+        const { id } = yield* start("peeks")
+        yield* until(codesOf(id), (codes) => codes.length > 0, "a failed read")
+        door.open()
+        assert.strictEqual((yield* ended(again.id)).status, "succeeded")
+        const run = yield* ended(id)
+        assert.deepStrictEqual(stepOf(run, "peek").result, { text: "version 2" })
+        assert.deepStrictEqual([...new Set(yield* codesOf(id))], ["unrecorded_write"])
+      })
+    )
+  })
+
   it.live("is tried again while another step has written the file and its production is not recorded yet", () => {
     const door = gate()
     let version = 0

@@ -167,8 +167,13 @@ export const layer = Layer.effect(
       const step = stepDefinition(run, stepId)
       if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
       const name = `${run.workflow}/${stepId} (run ${run.runId})`
-      const left = loop.enter(name)
-      const ended = yield* Effect.ensuring(Effect.exit(attemptOf(run, step, attempt)), Effect.sync(left))
+      const left = [loop.enter(name), recentWrites.begin(step.produces.map(({ assetId }) => assetId))]
+      const ended = yield* Effect.ensuring(
+        Effect.exit(attemptOf(run, step, attempt)),
+        Effect.sync(() => {
+          for (const leave of left) leave()
+        })
+      )
       if (Exit.isSuccess(ended)) {
         for (const name of ended.value.ok ? ended.value.unowned : []) {
           yield* Effect.logWarning(`step ${stepId} of run ${run.runId} wrote ${name}, which belongs to no asset`)

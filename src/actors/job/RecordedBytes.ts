@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { type ObjectStore, StoreError } from "../../capabilities/ObjectStore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
-import type { AssetRef, Failure } from "../../domain/Failure.ts"
+import { assetName, type AssetRef, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { AssetCheck } from "../AssetCheck.ts"
@@ -78,8 +78,11 @@ export const make = (options: {
     const writer = recentWrites.writerOf(store, key, digest)
     // A step that goes on where an earlier attempt of it stopped, on what it makes itself.
     if (writer === attempt.writer || produces(part.ref)) return bytes
-    if (writer !== undefined) {
-      const message = `${store}/${key} was written by ${writer}, whose production is not recorded (yet)`
+    if (writer !== undefined || recentWrites.isBeingMade(part.ref.assetId)) {
+      const message =
+        writer === undefined
+          ? `${store}/${key} is not as recorded, and ${assetName(part.ref)} is being made anew`
+          : `${store}/${key} was written by ${writer}, whose production is not recorded (yet)`
       return yield* failed({ class: "transient", code: "unrecorded_write", message, ...here })
     }
     const message = `${store}/${key} was changed by somebody else: its etag is ${etag}, ours was ${part.etag}`
