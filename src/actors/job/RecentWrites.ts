@@ -7,8 +7,9 @@ import { locationKey } from "./Attempt.ts"
 const writesMax = 10_000
 
 /**
- * Which step of this process wrote an object last, with which bytes, and what is being made: the log knows of a write only once its step has
- * ended and its Asset has recorded it, and until then the bytes must not be taken for somebody else's.
+ * Which step of this process wrote an object last, with which bytes, and which assets are being made. The log knows of a
+ * write only once its step has ended and its Asset has recorded it, and until then the bytes must not be taken for
+ * somebody else's.
  */
 export class RecentWrites extends Context.Service<
   RecentWrites,
