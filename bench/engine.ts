@@ -45,6 +45,7 @@ export const layerLogAlone = (dataDir: string, given: Given) =>
     Layer.provideMerge(
       Layer.succeed(LocationIndex, {
         owner: () => Effect.succeed(null),
+        recorded: () => Effect.succeed(null),
         copies: () => Effect.succeed([]),
         below: () => Effect.succeed([]),
         partitions: () => Effect.succeed([])

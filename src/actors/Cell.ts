@@ -37,7 +37,7 @@ export interface Cell<State, Command, Rejection> {
   readonly isIdle: () => boolean
   /** When it was last used, epoch ms. */
   readonly usedAt: () => number
-  /** Nothing is owed and nothing demanded, and it is cheap to bring back: it may leave memory at once. */
+  /** It has lost its shard; or nothing is owed or demanded, and it is cheap to bring back: it may leave memory at once. */
   readonly isDone: () => boolean
   readonly drain: Effect.Effect<void>
   readonly close: () => void
@@ -223,7 +223,10 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
           reset()
           const failed = Effect.die(Cause.squash(cause))
           for (const { resume } of batch) resume(failed)
-          return Effect.logError(`${streamName} failed and is loaded again`, cause)
+          // A log that closes under it is the end of the process, and no fault.
+          return Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logError(`${streamName} failed and is loaded again`, cause)
         })
       )
     }
@@ -239,7 +242,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       Effect.sync(() => {
         draining = false
         if (closed) for (const { resume } of queue.splice(0)) resume(Effect.die(new Error(`${streamName} was closed`)))
-        else if (queue.length > 0 || wanted) start()
+        if (!closed && (queue.length > 0 || wanted)) start()
         else onIdle()
       })
     )
@@ -330,12 +333,13 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     isIdle,
     usedAt: () => usedAt,
     isDone: () =>
-      isIdle() &&
-      loaded &&
-      version <= cheapVersionMax &&
-      isFar(behaviour.wakeAt(state, clock.currentTimeMillisUnsafe())) &&
-      // Who waits for a message is told soon, and would only be read back.
-      (behaviour.waitsOn?.(state) ?? null) === null,
+      closed ||
+      (isIdle() &&
+        loaded &&
+        version <= cheapVersionMax &&
+        isFar(behaviour.wakeAt(state, clock.currentTimeMillisUnsafe())) &&
+        // Who waits for a message is told soon, and would only be read back.
+        (behaviour.waitsOn?.(state) ?? null) === null),
     drain: Effect.suspend(() => {
       const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
       return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)
