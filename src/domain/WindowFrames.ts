@@ -1,5 +1,5 @@
 import type { Granularity } from "./WindowFormat.ts"
-import { offsetMsMax, type ZoneOffsets } from "./ZoneOffsets.ts"
+import { firstReached, offsetMsMax, type ZoneOffsets } from "./ZoneOffsets.ts"
 
 const dayMs = 86_400_000
 /** How many starts of days, weeks or months are remembered for one `Dates`. */
@@ -45,18 +45,10 @@ const dateBounds = (dates: Dates, number: number) => ({
 const dateStart = ({ granularity, starts, zone }: Dates, number: number): number => {
   const known = starts.get(number)
   if (known !== undefined) return known
-  const localMs = dateLocal(granularity, number)
-  let at = localMs - offsetMsMax
-  while (true) {
-    const { offsetMs, until } = zone.at(at)
-    const reached = Math.max(at, localMs - offsetMs)
-    if (reached < until) {
-      if (starts.size >= startsRemembered) starts.clear()
-      starts.set(number, reached)
-      return reached
-    }
-    at = until
-  }
+  const reached = firstReached(zone, dateLocal(granularity, number))
+  if (starts.size >= startsRemembered) starts.clear()
+  starts.set(number, reached)
+  return reached
 }
 
 /** The day, week or month of a local time: one, or none where the calendar leaves it out. */

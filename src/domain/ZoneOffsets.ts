@@ -36,6 +36,17 @@ export const zoneOffsets = (zoneId: string): ZoneOffsets | undefined => {
   return made
 }
 
+/** The first instant at which the clock of the zone has reached a local time, shown or skipped. */
+export const firstReached = (zone: ZoneOffsets, localMs: number): number => {
+  let at = localMs - offsetMsMax
+  while (true) {
+    const { offsetMs, until } = zone.at(at)
+    const reached = Math.max(at, localMs - offsetMs)
+    if (reached < until) return reached
+    at = until
+  }
+}
+
 const always: Stretch = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, offsetMs: 0 }
 const utc: ZoneOffsets = { id: "UTC", at: () => always }
 
