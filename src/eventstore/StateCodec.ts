@@ -7,6 +7,8 @@ export interface StateCodec<State> {
   readonly schema: Schema.Codec<State, string>
   /** Names the shape of the text and the meaning of the events: snapshots of another one are ignored. */
   readonly hash: string
+  /** False while the state is too large to be turned into text without holding up the process. */
+  readonly isKept: (state: State) => boolean
 }
 
 /**
@@ -15,8 +17,9 @@ export interface StateCodec<State> {
  */
 export const make = <State, Encoded>(
   schema: Schema.Codec<State, Encoded>,
-  options: { readonly revision: number }
+  options: { readonly revision: number; readonly isKept?: (state: State) => boolean }
 ): StateCodec<State> => ({
   schema: Schema.fromJsonString(schema),
-  hash: hash("sha256", `${options.revision}\n${JSON.stringify(Schema.toRepresentation(Schema.toEncoded(schema)))}`)
+  hash: hash("sha256", `${options.revision}\n${JSON.stringify(Schema.toRepresentation(Schema.toEncoded(schema)))}`),
+  isKept: options.isKept ?? (() => true)
 })
