@@ -17,8 +17,8 @@ const decidedTogetherMax = 256
  */
 const cheapVersionMax = 64
 
-/** Events that a load reads and folds together: about 10 ms of work between two looks at what else there is to do. */
-const pageEvents = 1_000
+/** Events that a load reads and folds together: 5-15 ms of work between two looks at what else there is to do. */
+const pageEvents = 500
 
 /** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
 const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
