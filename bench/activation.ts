@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import { Clock, Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as AssetActor from "../src/actors/AssetActor.ts"
@@ -31,7 +32,7 @@ const production = (assetId: string, generation: number): Asset.Event => ({
   parts: [
     {
       ...{ store: "lake", key: `minutes/${generation}.parquet`, bytes: 51_200, etag: "c800-18f3a" },
-      ...{ sha256: HashChain.sha256Hex(String(generation)), written: true }
+      ...{ sha256: hash("sha256", String(generation)), written: true }
     }
   ],
   ...{ producedAt: 1_700_000_000_000 + generation, restored: false, contentChanged: true },
