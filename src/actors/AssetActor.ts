@@ -1,11 +1,14 @@
 import { Effect } from "effect"
 import * as Asset from "../domain/Asset.ts"
+import { AssetSnapshot } from "../domain/AssetSnapshot.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
+import * as StateCodec from "../eventstore/StateCodec.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 
 export const assetCodec = EventCodec.make(Asset.Event, {})
+export const snapshot = StateCodec.make(AssetSnapshot, { revision: 1 })
 export const decode = (recorded: RecordedEvent): Asset.Event => ({
   ...assetCodec.decode(recorded),
   at: recorded.recordedAt
@@ -20,6 +23,7 @@ export const behaviour: Behaviour<Asset.State, Asset.Unstamped, Asset.Command, A
   decider: Asset.decider,
   encode: assetCodec.encode,
   decode,
+  snapshot,
   stamp: (command, now) => ({ ...command, now }),
   creates: () => false,
   demands: ({ expiry }) => (expiry === null ? [] : [expiry.at]),

@@ -2,6 +2,7 @@ import { Clock, Context, Effect, Layer } from "effect"
 import type { AutoMaterialize, Definition } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
 import { idOf as partitionParametersId } from "../domain/PartitionParameters.ts"
+import type { JsonObject } from "../domain/JsonBounds.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
 import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
@@ -19,7 +20,7 @@ export interface AutomaticRun {
   readonly trigger: Trigger
   readonly priority: number
   readonly runKey?: string | undefined
-  readonly parameters?: Readonly<Record<string, unknown>>
+  readonly parameters?: JsonObject
 }
 
 export type Launched = { readonly type: "launched" } | { readonly type: "refused"; readonly why: string }
@@ -53,9 +54,8 @@ export class AutomaticRuns extends Context.Service<
           defaults: definition.defaultParameters,
           policy: policyParameters(definition),
           partition: stored.state.parameters,
-          partitionKey,
-          partitioning: partitionedAssets(definition)[0]?.partitioning,
-          run: run.parameters ?? {}
+          window: RunParameters.windowOf(partitionedAssets(definition)[0]?.partitioning, partitionKey),
+          run: run.parameters
         })
         if (definition.parametersSchema !== undefined) {
           faults.push(...checkAgainst(definition.parametersSchema, merged.parameters, "parameters"))
@@ -87,5 +87,5 @@ export const policiesOf = (definition: Definition): ReadonlyArray<AutoMaterializ
     produces.flatMap(({ autoMaterialize }) => (autoMaterialize?.enabled === true ? [autoMaterialize] : []))
   )
 
-const policyParameters = (definition: Definition): Readonly<Record<string, unknown>> =>
+const policyParameters = (definition: Definition): JsonObject =>
   Object.assign({}, ...policiesOf(definition).map(({ parameterDefaults }) => parameterDefaults))

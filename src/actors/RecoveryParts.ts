@@ -3,10 +3,9 @@ import { Effect, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import type * as Asset from "../domain/Asset.ts"
 import type { AssetRef } from "../domain/Failure.ts"
-import * as Id from "../domain/Id.ts"
 import type { Part } from "../domain/Production.ts"
 import { EventStore } from "../eventstore/EventStore.ts"
-import { assetCodec } from "./AssetActor.ts"
+import { partsOf } from "./AssetHistory.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 
 /** Largest part whose bytes are read again to see whether they are right; of larger ones the size is compared. */
@@ -60,15 +59,7 @@ export const make = Effect.gen(function* () {
   })
 
   /** The parts of the generation that was lost, from the asset's own history. */
-  const lostParts = Effect.fnUntraced(function* ({ assetId, partitionKey }: AssetRef, generation: number) {
-    const history = yield* Effect.orDie(log.read(`asset-${Id.asset(assetId, partitionKey)}`, 0))
-    for (const recorded of history) {
-      if (recorded.type !== "AssetProduced") continue
-      const event = assetCodec.decode(recorded)
-      if (event._tag === "AssetProduced" && event.generation === generation) return event.parts
-    }
-    return []
-  })
+  const lostParts = (ref: AssetRef, generation: number) => Effect.orDie(partsOf(log, ref, generation))
 
   return { isIntact, restoreFromCopies, lostParts }
 })

@@ -1,6 +1,6 @@
 import { Context, Duration, Effect, Layer, Schedule } from "effect"
-import * as UpdateCycles from "../domain/UpdateCycles.ts"
-import { build, type Routes } from "../domain/UpdateRoutes.ts"
+import { updateCycles } from "../domain/UpdateCycles.ts"
+import { build, refreshKey, type Routes } from "../domain/UpdateRoutes.ts"
 import { Definitions } from "./Definitions.ts"
 import { KnownPartitions } from "./KnownPartitions.ts"
 
@@ -20,8 +20,9 @@ export class UpdateGraph extends Context.Service<UpdateGraph, { readonly current
           const changes = definitions.changes()
           if (built?.changes !== changes) {
             const newest = definitions.all().map(({ definition }) => definition)
-            const cyclic = new Set(UpdateCycles.allowedEdges(newest))
-            const isCyclic = (workflow: string, assetId: string) => cyclic.has(UpdateCycles.edgeKey(workflow, assetId))
+            const { cyclicInputs } = updateCycles(newest)
+            const cyclic = new Set(cyclicInputs.map(({ assetId, workflow }) => refreshKey(workflow, assetId)))
+            const isCyclic = (workflow: string, assetId: string) => cyclic.has(refreshKey(workflow, assetId))
             built = { changes, routes: build(newest, isCyclic) }
           }
           return built.routes

@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import { type Decider, nothing } from "./Decider.ts"
 import * as Id from "./Id.ts"
+import type { JsonObject } from "./JsonBounds.ts"
 
 /** The id of the actor of one workflow and partition; a run without a partition has the key "". */
 export const idOf = (workflow: string, partitionKey: string): string =>
@@ -15,7 +16,7 @@ export const Event = Schema.TaggedUnion({
     workflow: Schema.String,
     assetId: Schema.String,
     partitionKey: Schema.String,
-    parameters: Schema.Record(Schema.String, Schema.Unknown)
+    parameters: Schema.Record(Schema.String, Schema.Json)
   }
 })
 export type Stored = typeof Event.Type
@@ -29,7 +30,7 @@ export type Command = { readonly now: number } & (
       readonly workflow: string
       readonly assetId: string
       readonly partitionKey: string
-      readonly parameters: Readonly<Record<string, unknown>>
+      readonly parameters: JsonObject
     }
   | { readonly _tag: "Read" }
 )
@@ -38,9 +39,9 @@ export type Command = { readonly now: number } & (
 
 /** What automatic runs of one workflow and partition are given beside the workflow's defaults (F68). */
 export interface State {
-  readonly byAsset: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly byAsset: Readonly<Record<string, JsonObject>>
   /** Of all assets together; where two say different things, the asset whose id sorts last. */
-  readonly parameters: Readonly<Record<string, unknown>>
+  readonly parameters: JsonObject
 }
 
 export const initial: State = { byAsset: {}, parameters: {} }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Effect, Exit, Fiber } from "effect"
 import * as Cell from "../../src/actors/Cell.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { Snapshots } from "../../src/eventstore/Snapshots.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { until } from "../support/engine.ts"
 import { behaviourOf } from "./counterActor.ts"
@@ -28,6 +29,7 @@ const cellOf = Effect.fnUntraced(function* (
     behaviour: behaviourOf(perform, creates),
     actorId: "a",
     store,
+    snapshots: yield* Snapshots,
     clock: yield* Clock.Clock,
     context: Context.empty(),
     owned: () => shard.isOurs,

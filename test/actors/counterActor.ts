@@ -78,7 +78,9 @@ export const behaviourOf = (
   wakeAt: (state, now) => (state.open.length > 0 ? now + 1_000 : null)
 })
 
-/** The actors on a cluster of this one process. */
+/** A counter's state as JSON. */
+export const StateJson = Schema.Struct({ total: Schema.Int, open: Schema.Array(Schema.String) })
+
 export const layer = (
   perform: (work: string) => Effect.Effect<void>,
   options?: Parameters<typeof ActorSystem.layer>[0]

@@ -9,7 +9,12 @@ const ms = (iso: string) => Date.parse(iso)
 const iso = (instantMs: number | undefined) => (instantMs === undefined ? "none" : new Date(instantMs).toISOString())
 const berlin = "Europe/Berlin"
 
-const spec = (cron: string, timezone = "UTC", catchUp = false): Occurrences.Spec => ({ cron, timezone, catchUp })
+const spec = (cron: string, timezone = "UTC", catchUp = false): Occurrences.Spec => ({
+  cron,
+  timezone,
+  catchUp,
+  window: "current"
+})
 
 /** The first `count` occurrences after an instant, without seconds. */
 const following = (given: Occurrences.Spec, at: string, count: number): ReadonlyArray<string> => {

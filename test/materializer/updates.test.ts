@@ -115,8 +115,8 @@ describe("what an update starts", () => {
     let text = "one"
     const jobs = [
       makes("base", () => text),
-      makes("top", (ctx) => readInput(ctx, "base")),
-      makes("side", (ctx) => readInput(ctx, "base"))
+      makes("top", async (ctx) => `top of ${await readInput(ctx, "base")}`),
+      makes("side", async (ctx) => `side of ${await readInput(ctx, "base")}`)
     ]
     const workflows = {
       bases: producing("make-base", { assetId: "base" }),

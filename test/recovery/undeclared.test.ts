@@ -5,6 +5,7 @@ import { Effect, Layer } from "effect"
 import { LocationIndex } from "../../src/actors/LocationIndex.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import type { Location } from "../../src/domain/Location.ts"
+import { LogFollower } from "../../src/eventstore/LogFollower.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { defineJob } from "../../src/index.ts"
 import { makes, stepFor, uses } from "../support/chainApp.ts"
@@ -130,6 +131,7 @@ describe("a read of an asset's file that the step does not declare", () => {
           Effect.provide(
             engine(settings({ jobs, baseDir })).pipe(
               Layer.provideMerge(lagging),
+              Layer.provideMerge(LogFollower.layerMemory(new Map())),
               Layer.provideMerge(MemoryEventStore.layer)
             )
           )
@@ -338,6 +340,7 @@ describe("a query of partitions that the step does not declare", () => {
           Effect.provide(
             engine(settings({ jobs, baseDir })).pipe(
               Layer.provideMerge(old),
+              Layer.provideMerge(LogFollower.layerMemory(new Map())),
               Layer.provideMerge(MemoryEventStore.layer)
             )
           )

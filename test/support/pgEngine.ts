@@ -5,6 +5,7 @@ import { Effect, Layer, type Scope } from "effect"
 import type { StoreConfigs } from "../../src/capabilities/StoreConfig.ts"
 import * as LocationsLive from "../../src/cli/LocationsLive.ts"
 import { engine } from "../../src/cli/Runtime.ts"
+import { LogFollower } from "../../src/eventstore/LogFollower.ts"
 import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import { allProjections } from "../../src/projections/AllProjections.ts"
 import { LocationIndex } from "../../src/projections/LocationIndex.ts"
@@ -19,6 +20,7 @@ export const layerPg = (given: Settings) =>
     Layer.provideMerge(LocationsLive.layer),
     Layer.provideMerge(LocationIndex.layer),
     Layer.provideMerge(ProjectionRunner.layer(allProjections)),
+    Layer.provideMerge(LogFollower.layer),
     Layer.provideMerge(PgEventStore.layer),
     Layer.provideMerge(database)
   )
