@@ -30,8 +30,9 @@ const chunkCharactersMax = 4 * 1024 * 1024
  * The bus on a Redis stream. An event is an entry with one field, `event`: its structured JSON. Other programs read it
  * with a consumer group of their own. Building the layer does not wait for the server.
  *
- * What was published is as durable as the server: with `appendonly yes` a stop or a crash of it loses nothing, a crash
- * of its machine at most the second of `appendfsync everysec`.
+ * What was published is as durable as the server: with `appendonly yes` and `appendfsync always` neither a stop nor a
+ * crash of it loses anything. With `appendfsync everysec` a stop loses nothing, and a crash up to two seconds of what it had
+ * acknowledged; without `appendonly`, all since the last snapshot.
  */
 export const layer = (settings: RedisBusSettings): Layer.Layer<EventBus> => Layer.effect(EventBus, make(settings))
 

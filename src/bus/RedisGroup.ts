@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Random, Schedule, type Scope } from "effect"
 import type { Redis } from "ioredis"
 import * as Delivery from "./Delivery.ts"
-import type { BusUnavailable, Refused } from "./EventBus.ts"
+import type { Refused } from "./EventBus.ts"
 import type { RedisConnection } from "./RedisConnection.ts"
 import * as RedisScripts from "./RedisScripts.ts"
 
@@ -37,13 +37,7 @@ export const ensure = Effect.fnUntraced(function* (
 })
 
 const create = (connection: RedisConnection, group: string, stream: string, id: "$" | "0") =>
-  connection
-    .run((client) => client.xgroup("CREATE", stream, group, id, "MKSTREAM"))
-    .pipe(
-      Effect.asVoid,
-      Effect.catchIf(isBusyGroup, () => Effect.void)
-    )
-const isBusyGroup = (error: BusUnavailable) => error.message.includes("BUSYGROUP")
+  Effect.asVoid(connection.run((client) => client.eval(RedisScripts.create, 1, stream, group, id)))
 
 /**
  * Consumes a stream as one of the group's consumers, until it is interrupted: stands by until it holds the group's
@@ -85,19 +79,22 @@ export const run = Effect.fnUntraced(function* <A, R>(
     now < heldUntilMs ? Effect.void : Effect.fail(notActive)
   )
 
+  /** Entries of which it was said already that they were missed. */
+  let said = 0
+  const trimmed = (count: number) =>
+    Effect.logError(
+      `bus group ${group}: ${count} events of ${stream} were trimmed away before they were handled: ` +
+        "the stream is too short for how far behind this group was"
+    )
+
   const claim = Effect.fnUntraced(function* (claimed: Array<Delivery.Entry>) {
     let cursor = "0-0"
     do {
       const answer = yield* script(RedisScripts.claim, group, cursor, claimedAtOnce)
       if (!Array.isArray(answer)) return yield* notActive
-      const [next, entries, trimmed] = answer as [string, ReadonlyArray<RawEntry | null>, ReadonlyArray<string>?]
+      const [next, entries, gone = []] = answer as [string, ReadonlyArray<RawEntry | null>, ReadonlyArray<string>?]
       claimed.push(...entries.flatMap(entryOf))
-      if (trimmed !== undefined && trimmed.length > 0) {
-        yield* Effect.logError(
-          `bus group ${group}: ${trimmed.length} events of ${stream} were trimmed away before they were handled: ` +
-            "the stream's length is too small for this group"
-        )
-      }
+      if (gone.length > 0) yield* trimmed(gone.length)
       cursor = next
     } while (cursor !== "0-0")
     yield* script(RedisScripts.sweep, group)
@@ -108,7 +105,9 @@ export const run = Effect.fnUntraced(function* <A, R>(
       while (claimed.length === 0) {
         const answer = yield* script(RedisScripts.read, group, max)
         if (!Array.isArray(answer)) return yield* notActive
-        const [entries, newest] = answer as [ReadonlyArray<RawEntry>, string]
+        const [entries, newest, missed] = answer as [ReadonlyArray<RawEntry>, string, number]
+        if (missed > said) yield* trimmed(missed - said)
+        said = Math.max(said, missed)
         if (entries.length > 0) return entries.flatMap(entryOf)
         // Only a hint: what comes is taken by the fenced read.
         yield* blocking.run((client) => client.xread("COUNT", 1, "BLOCK", blockMs, "STREAMS", stream, newest))
@@ -116,24 +115,29 @@ export const run = Effect.fnUntraced(function* <A, R>(
       return claimed.splice(0, max)
     })
 
+  let wasActive = false
   const active = Effect.gen(function* () {
     const claimed: Array<Delivery.Entry> = []
     yield* claim(claimed)
+    wasActive = true
     const settle = settleIn(connection, group, settings)
     return yield* Delivery.run({ take: take(claimed), settle, stillActive }, consumer)
   })
   const leave = script(RedisScripts.release).pipe(Effect.timeout("1 second"), Effect.ignore)
-  const once = Effect.andThen(standBy, Effect.raceFirst(active, keepLease)).pipe(Effect.ensuring(leave))
-
-  return yield* once.pipe(
-    Effect.tapError((error) => Effect.logWarning(`bus group ${group} begins again: ${error.message}`)),
-    // A server that lost its data has lost the group: all that is in the stream then is new.
-    Effect.tapErrorTag("BusUnavailable", (error) =>
-      error.message.includes("NOGROUP") ? Effect.ignore(create(connection, group, stream, "0")) : Effect.void
-    ),
-    Effect.retry(outage),
-    Effect.orDie
-  )
+  const turn = Effect.suspend(() => {
+    wasActive = false
+    return Effect.andThen(standBy, Effect.raceFirst(active, keepLease)).pipe(
+      Effect.ensuring(leave),
+      Effect.tapError((error) => Effect.logWarning(`bus group ${group} begins again: ${error.message}`)),
+      // A server that lost its data has lost the group: all that is in the stream then is new.
+      Effect.tapErrorTag("BusUnavailable", (error) =>
+        error.message.includes("NOGROUP") ? Effect.ignore(create(connection, group, stream, "0")) : Effect.void
+      ),
+      // What went well for a while begins again at once, and with the shortest of delays.
+      Effect.catch((error) => (wasActive ? Effect.sleep("100 millis") : Effect.fail(error)))
+    )
+  })
+  return yield* Effect.forever(Effect.orDie(Effect.retry(turn, outage)))
 })
 
 type RawEntry = readonly [id: string, fields: ReadonlyArray<string>]

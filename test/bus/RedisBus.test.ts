@@ -1,5 +1,5 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
@@ -81,6 +81,26 @@ describe.skipIf(absent)("with a Redis server", () => {
       })
     )
 
+    it.effect("what the stream let go before a group had read it is said, with its number", () =>
+      Effect.gen(function* () {
+        const stream = newStream()
+        const bus = yield* busOn(stream, { lengthMax: 100 })
+        const lines: Array<string> = []
+        const log = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+        yield* Effect.scoped(bus.subscribe("one", () => Effect.void))
+        yield* publish(bus, ...Array.from({ length: 1_000 }, (_, n) => producedEvent("a", n + 1)))
+        const client = yield* (yield* RedisServer).client
+        const length = yield* Effect.promise(() => client.xlen(stream))
+        const seen: Array<string> = []
+        yield* bus.subscribe("one", (event) => Effect.sync(() => seen.push(nameOf(event)))).pipe(Effect.provide(log))
+        yield* until(() => seen.length === length)
+        assert.deepStrictEqual(lines, [
+          `bus group one: ${1_000 - length} events of ${stream} were trimmed away before they were handled: ` +
+            "the stream is too short for how far behind this group was"
+        ])
+      })
+    )
+
     it.effect("after kill -9 of a consumer's process another handles what it had in hand, in order (F38)", () =>
       Effect.gen(function* () {
         const stream = newStream()
@@ -143,9 +163,10 @@ describe.skipIf(absent)("with a Redis server", () => {
         yield* publish(bus, producedEvent("a", 1))
         yield* Deferred.await(begun)
         const lease = `${stream}.lease.one`
+        // Even before it has noticed the loss.
         yield* Effect.promise(() => client.set(lease, "another"))
-        yield* Deferred.await(interrupted)
         yield* publish(bus, producedEvent("b", 1))
+        yield* Deferred.await(interrupted)
         yield* Effect.sleep(`${leaseMs} millis`)
         assert.deepStrictEqual(seen, ["a/1"])
         yield* Effect.promise(() => client.del(lease))

@@ -60,8 +60,9 @@ const make = Effect.gen(function* () {
 
   const start = Effect.promise(async () => {
     if (program === undefined) throw new Error("redis-server was not found (Debian: apt-get install redis-server)")
-    const settings = ["--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes", "--save", ""]
-    child = spawn(program, settings, { stdio: "ignore" })
+    // With `everysec` a server that is killed while the disk is busy loses what it has acknowledged since.
+    const durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    child = spawn(program, ["--port", "0", "--unixsocket", path, "--dir", folder, ...durable], { stdio: "ignore" })
     const startedAt = performance.now()
     while (performance.now() - startedAt < answerWithinMs) {
       if (child.exitCode !== null) throw new Error(`redis-server ended with exit code ${child.exitCode}`)
