@@ -25,7 +25,8 @@ export interface InboundSettings {
  * Reads productions that other systems announce (`XADD kintsugi.inbound * event '<CloudEvent>'`), from the beginning of
  * the stream, until it is interrupted. An announcement is acknowledged when `announce` has succeeded, tried again while
  * it is `Unavailable`, and put aside with reason and path when it is `Refused` or cannot be read. It can arrive twice:
- * dedupe by `source` and `id` is the receiver's.
+ * dedupe by `source` and `id` is the receiver's. What was handled is deleted: the stream is Kintsugi's in-tray and
+ * grows only while Kintsugi is away.
  */
 export const run = Effect.fnUntraced(function* <R>(
   settings: InboundSettings,
@@ -43,6 +44,7 @@ export const run = Effect.fnUntraced(function* <R>(
   const groupSettings = {
     stream,
     begin: "start" as const,
+    settled: "delete" as const,
     deadStream: deadStreamOf(stream),
     deadLettersMax,
     leaseMs

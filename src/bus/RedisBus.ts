@@ -73,7 +73,14 @@ const make = Effect.fnUntraced(function* (
   const decode = (text: string) => Delivery.refusing(CloudEvent.decode(text))
   const { orderKey } = CloudEvent
   const subscribe: EventBus["Service"]["subscribe"] = Effect.fnUntraced(function* (group, handle) {
-    const groupSettings = { stream, begin: "now" as const, deadStream, deadLettersMax, leaseMs }
+    const groupSettings = {
+      stream,
+      begin: "now" as const,
+      settled: "keep" as const,
+      deadStream,
+      deadLettersMax,
+      leaseMs
+    }
     yield* RedisGroup.ensure(connection, group, groupSettings)
     const consumer = { group, decode, orderKey, handle, concurrency }
     yield* Effect.forkScoped(RedisGroup.run(connection, consumer, groupSettings))

@@ -15,6 +15,8 @@ export interface RedisGroupSettings {
   /** Stream of the dead letters, and about how many it keeps. */
   readonly deadStream: string
   readonly deadLettersMax: number
+  /** What becomes of an entry that was handled: others may want it, or it was for this group alone. */
+  readonly settled: "keep" | "delete"
   /** How long a consumer that does not answer stays the active one, in ms. */
   readonly leaseMs: number
 }
@@ -154,18 +156,18 @@ const entryOf = (raw: RawEntry | null): ReadonlyArray<Delivery.Entry> => {
 /** Acknowledging needs no fence: the handler has succeeded, whoever holds the lease now. */
 const settleIn = (connection: RedisConnection, group: string, settings: RedisGroupSettings) =>
   Effect.fnUntraced(function* (entry: Delivery.Entry, refusal: Refused | null) {
-    const { deadLettersMax, deadStream, stream } = settings
+    const { deadLettersMax, deadStream, settled, stream } = settings
     const at = yield* Clock.currentTimeMillis
-    yield* connection.run(async (client) => {
-      if (refusal === null) return client.xack(stream, group, entry.id)
-      const { path, reason } = refusal
-      const letter = { group, [eventField]: entry.text, reason, path, at: String(at), entry: entry.id }
-      return execute(
-        client
-          .multi()
-          .xadd(deadStream, "MAXLEN", "~", deadLettersMax, "*", ...Object.entries(letter).flat())
-          .xack(stream, group, entry.id)
-      )
+    yield* connection.run((client) => {
+      const transaction = client.multi()
+      if (refusal !== null) {
+        const { path, reason } = refusal
+        const letter = { group, [eventField]: entry.text, reason, path, at: String(at), entry: entry.id }
+        transaction.xadd(deadStream, "MAXLEN", "~", deadLettersMax, "*", ...Object.entries(letter).flat())
+      }
+      transaction.xack(stream, group, entry.id)
+      if (settled === "delete") transaction.xdel(stream, entry.id)
+      return execute(transaction)
     })
   })
 

@@ -40,7 +40,6 @@ describe.skipIf(absent)("with a Redis server", () => {
           )
         )
         yield* add(announcement("4", "erp.orders", { partitionKey: "2024-01" }))
-        yield* until(() => isAway)
         const dead = () => Effect.promise(() => client.xrange("kintsugi.inbound.dead", "-", "+"))
         while ((yield* dead()).length < 2) yield* Effect.sleep("5 millis")
         assert.lengthOf(received, 0)
@@ -74,6 +73,8 @@ describe.skipIf(absent)("with a Redis server", () => {
             ["3", "kintsugi", "data.assetId", "no workflow consumes it"]
           ]
         )
+        // The in-tray is empty again.
+        while ((yield* Effect.promise(() => client.xlen("kintsugi.inbound"))) > 0) yield* Effect.sleep("5 millis")
       }).pipe(quiet)
     )
   })

@@ -25,8 +25,9 @@ export const suite = <R>(it: Vitest.MethodsNonLive<R>, fresh: Effect.Effect<Conn
       for (const group of ["one", "two"] as const) {
         yield* bus.subscribe(group, (event) =>
           Effect.gen(function* () {
-            // The first assets are the slowest, so that without lanes the order would be another.
-            yield* Effect.sleep(`${event.subject === "a" ? 3 : 0} millis`)
+            // The later, the faster: handled at once, an asset's events would end in another order.
+            const [, generation] = nameOf(event).split("/")
+            yield* Effect.sleep(`${20 - Number(generation)} millis`)
             seen[group].push(nameOf(event))
           })
         )
