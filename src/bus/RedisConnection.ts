@@ -40,7 +40,8 @@ export const make = (address: RedisAddress): Effect.Effect<RedisConnection, neve
 
     const failed = (cause: unknown): BusUnavailable => {
       // Without a connection the client's own words name a setting of the client; why there is none says more.
-      const reason = client.status === "ready" ? cause : (lastError ?? cause)
+      const what = isConnecting(client) ? "the server does not answer" : "the server closed the connection"
+      const reason = client.status === "ready" ? cause : (lastError ?? new Error(what, { cause }))
       const text = reason instanceof Error ? reason.message : String(reason)
       return new BusUnavailable({ message: `Redis at ${address.name}: ${text}`, cause: reason })
     }
@@ -53,9 +54,7 @@ export const make = (address: RedisAddress): Effect.Effect<RedisConnection, neve
     })
     /** A connection that is being made is worth a moment; one that failed is not. */
     const connected = Effect.suspend(() =>
-      client.status === "connecting" || client.status === "connect"
-        ? Effect.asVoid(Effect.timeoutOption(settled, Duration.millis(readyWithinMs)))
-        : Effect.void
+      isConnecting(client) ? Effect.asVoid(Effect.timeoutOption(settled, Duration.millis(readyWithinMs))) : Effect.void
     )
 
     return {
@@ -63,6 +62,8 @@ export const make = (address: RedisAddress): Effect.Effect<RedisConnection, neve
       another: Effect.suspend(() => make(address))
     }
   })
+
+const isConnecting = ({ status }: Redis): boolean => status === "connecting" || status === "connect"
 
 const open = (address: RedisAddress): Redis => {
   const { at, database, password, username } = address
