@@ -8,6 +8,7 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   eventstore: ["domain", "postgres"],
   postgres: ["../migrations"],
   capabilities: ["domain"],
+  bus: ["domain"],
   sdk: ["domain", "capabilities"],
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],

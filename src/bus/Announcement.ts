@@ -1,0 +1,79 @@
+import { Result, Schema } from "effect"
+import { AssetId } from "../domain/Definition.ts"
+import * as Id from "../domain/Id.ts"
+import { Location } from "../domain/Location.ts"
+import { PartitionKey } from "../domain/Partitioning.ts"
+import { attributes, type CloudEventInvalid, parse, strict, Timestamp } from "./CloudEvent.ts"
+
+/** Largest payload of an asset and longest event, in bytes of UTF-8. */
+export const payloadBytesMax = 64 * 1024
+export const eventBytesMax = 1024 * 1024
+const locationsMax = 10_000
+
+const AnnouncedLocation = Location.check(
+  Schema.makeFilter(({ bytes, key, sha256, store }) => {
+    if (store === "" || key === "") return "store and key must not be empty"
+    if (bytes < 0) return "bytes must not be negative"
+    return /^[0-9a-f]{64}$/.test(sha256) ? true : "sha256 must be 64 lower-case hex digits"
+  })
+)
+
+const Payload = Schema.Json.check(
+  Schema.makeFilter((payload) =>
+    Buffer.byteLength(JSON.stringify(payload)) <= payloadBytesMax
+      ? true
+      : `must be at most ${payloadBytesMax} bytes of JSON`
+  )
+)
+
+const Announced = Schema.Struct({
+  ...attributes,
+  type: Schema.Literal("asset.produced"),
+  subject: Schema.optionalKey(Schema.String),
+  time: Schema.optionalKey(Timestamp),
+  data: Schema.Struct({
+    assetId: AssetId,
+    partitionKey: Schema.optionalKey(PartitionKey),
+    producedAt: Schema.optionalKey(Timestamp),
+    payload: Schema.optionalKey(Payload),
+    locations: Schema.optionalKey(Schema.Array(AnnouncedLocation).check(Schema.isMaxLength(locationsMax)))
+  })
+})
+
+/**
+ * A production that another system made. `source` and `id` name the announcement: the receiver takes a second one with
+ * the same two for the first. `partitionKey` is "" for an asset without partitions.
+ */
+export interface Announcement {
+  readonly source: string
+  readonly id: string
+  readonly assetId: string
+  readonly partitionKey: string
+  /** Epoch ms; undefined: when it was received. */
+  readonly producedAt: number | undefined
+  readonly payload: Schema.Json | undefined
+  readonly locations: ReadonlyArray<Location>
+}
+
+/** Reads an `asset.produced` CloudEvent of another system: structured JSON, `data` with at least `assetId`. */
+export const decode = (text: string): Result.Result<Announcement, CloudEventInvalid> =>
+  Result.flatMap(parse(text, [], eventBytesMax), (event) =>
+    Result.map(decodeAnnounced(event), ({ data, id, source, time }) => {
+      const producedAt = data.producedAt ?? time
+      return {
+        source,
+        id,
+        assetId: data.assetId,
+        partitionKey: data.partitionKey ?? "",
+        producedAt: producedAt === undefined ? undefined : Date.parse(producedAt),
+        payload: data.payload,
+        locations: data.locations ?? []
+      }
+    })
+  )
+
+/** Announcements with the same key are handled in order. */
+export const orderKey = ({ assetId, partitionKey }: Announcement): string =>
+  JSON.stringify([Id.assetKey(assetId), partitionKey])
+
+const decodeAnnounced = strict(Announced)
