@@ -11,7 +11,9 @@ import { history, play } from "../support/engine.ts"
 export interface Files {
   /** The folder that the app's stores are relative to. */
   readonly folder: string
-  readonly read: (path: string) => string
+  /** Byte for byte, a character a byte. */
+  readonly bytes: (path: string) => string
+  readonly text: (path: string) => string
   /** Keys below `path`, in order, without what the runtime keeps for itself. */
   readonly list: (path: string) => ReadonlyArray<string>
   readonly remove: (...paths: ReadonlyArray<string>) => void
@@ -32,7 +34,8 @@ export const playExample = <A, E>(
     (folder) =>
       body({
         folder,
-        read: (path) => readFileSync(join(folder, path), "latin1"),
+        bytes: (path) => readFileSync(join(folder, path), "latin1"),
+        text: (path) => readFileSync(join(folder, path), "utf8"),
         list: (path) =>
           readdirSync(join(folder, path), { recursive: true, withFileTypes: true })
             .filter((entry) => entry.isFile() && !entry.parentPath.includes(".kintsugi"))

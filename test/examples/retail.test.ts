@@ -53,12 +53,12 @@ describe("retail sales", () => {
         assert.deepStrictEqual(found.names, [
           ...["order_id", "date", "region", "category", "channel", "units", "unit_price", "revenue"]
         ])
-        const told = JSON.parse(files.read(summary(last)))
+        const told = JSON.parse(files.text(summary(last)))
         assert.deepStrictEqual(Object.keys(told).sort(), [
           ...["byCategory", "byRegion", "channels", "parquetFile", "partitionKey", "summaryFile", "totals"]
         ])
         assert.deepStrictEqual(told.totals, totalsOf(records))
-        const metrics = JSON.parse(files.read("data/reports/retail-sales/metrics.json"))
+        const metrics = JSON.parse(files.text("data/reports/retail-sales/metrics.json"))
         const all = days.flatMap((day) => parseSales("csv", day, csvOf(day)))
         assert.deepStrictEqual(metrics.totals, totalsOf(all))
         assert.deepStrictEqual([metrics.days, metrics.orders, metrics.lookback], [3, 18, 14])
@@ -66,8 +66,8 @@ describe("retail sales", () => {
           metrics.revenueSeries.map(({ day }: { day: string }) => day),
           days
         )
-        assert.match(files.read("data/reports/retail-sales/revenue-trend.svg"), /^<svg [\s\S]*<path [\s\S]*<\/svg>\n$/)
-        assert.include(files.read("data/reports/retail-sales/index.html"), "18 orders")
+        assert.match(files.text("data/reports/retail-sales/revenue-trend.svg"), /^<svg [\s\S]*<path [\s\S]*<\/svg>\n$/)
+        assert.include(files.text("data/reports/retail-sales/index.html"), "18 orders")
         const [asset] = stepOf(report, "render-report").producedAssets
         assert.deepStrictEqual([asset!.assetId, asset!.locations.length], ["retail.sales.report", 3])
       })
@@ -101,11 +101,11 @@ describe("retail sales", () => {
         Effect.gen(function* () {
           const { days } = yield* ingested(files)
           const lost = [file(days[1]!), ...reports]
-          const before = lost.map(files.read)
+          const before = lost.map(files.bytes)
           const from = yield* logged
           files.remove(file(days[1]!))
           const run = yield* succeeded(insights)
-          assert.deepStrictEqual(lost.map(files.read), before)
+          assert.deepStrictEqual(lost.map(files.bytes), before)
           assert.deepStrictEqual(yield* producersSince(from), { [`build-parquet[${days[1]}]`]: 1 })
           assert.strictEqual(stepOf(run, "render-report").attempt, 1)
         })
@@ -118,11 +118,11 @@ describe("retail sales", () => {
       Effect.gen(function* () {
         const { days } = yield* ingested(files)
         const lost = [...days.flatMap((day) => [parquet(day), summary(day)]), ...reports]
-        const before = lost.map(files.read)
+        const before = lost.map(files.bytes)
         const from = yield* logged
         files.remove("data/warehouse/sales")
         yield* succeeded(insights)
-        assert.deepStrictEqual(lost.map(files.read), before)
+        assert.deepStrictEqual(lost.map(files.bytes), before)
         assert.deepStrictEqual(
           yield* producersSince(from),
           Object.fromEntries(days.map((day) => [`build-parquet[${day}]`, 1]))
