@@ -39,6 +39,7 @@ const drawn = ({ labels, name, title, unit }: Chart, option: EChartsCoreOption):
   try {
     canvas.setOption({
       animation: false,
+      backgroundColor: "#fff",
       color: palette,
       title: { text: title, left: "center", textStyle: { fontSize: 14 } },
       grid: { left: 24, right: 24, top: 56, bottom: 40, outerBoundsMode: "same" },
