@@ -73,11 +73,11 @@ describe("fleet telemetry", () => {
         Effect.gen(function* () {
           const { last } = yield* scanned(files)
           const lost = [file("instrument_C", last), ...reports]
-          const before = lost.map(files.bytes)
+          const before = lost.map(files.digest)
           const from = yield* logged
           files.remove(lost[0]!)
           const run = yield* succeeded(alerts)
-          assert.deepStrictEqual(lost.map(files.bytes), before)
+          assert.deepStrictEqual(lost.map(files.digest), before)
           assert.deepStrictEqual(yield* producersSince(from), { "compute-telemetry[instrument_C]": 1 })
           assert.strictEqual(stepOf(run, "scan-instruments").attempt, 1)
         })

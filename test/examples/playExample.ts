@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { DateTime, Effect, Result } from "effect"
@@ -13,6 +14,8 @@ export interface Files {
   readonly folder: string
   /** Byte for byte, a character a byte. */
   readonly bytes: (path: string) => string
+  /** SHA-256 of the bytes. */
+  readonly digest: (path: string) => string
   readonly text: (path: string) => string
   /** Keys below `path`, in order, without what the runtime keeps for itself. */
   readonly list: (path: string) => ReadonlyArray<string>
@@ -35,6 +38,10 @@ export const playExample = <A, E>(
       body({
         folder,
         bytes: (path) => readFileSync(join(folder, path), "latin1"),
+        digest: (path) =>
+          createHash("sha256")
+            .update(readFileSync(join(folder, path)))
+            .digest("hex"),
         text: (path) => readFileSync(join(folder, path), "utf8"),
         list: (path) =>
           readdirSync(join(folder, path), { recursive: true, withFileTypes: true })

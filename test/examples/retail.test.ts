@@ -101,11 +101,11 @@ describe("retail sales", () => {
         Effect.gen(function* () {
           const { days } = yield* ingested(files)
           const lost = [file(days[1]!), ...reports]
-          const before = lost.map(files.bytes)
+          const before = lost.map(files.digest)
           const from = yield* logged
           files.remove(file(days[1]!))
           const run = yield* succeeded(insights)
-          assert.deepStrictEqual(lost.map(files.bytes), before)
+          assert.deepStrictEqual(lost.map(files.digest), before)
           assert.deepStrictEqual(yield* producersSince(from), { [`build-parquet[${days[1]}]`]: 1 })
           assert.strictEqual(stepOf(run, "render-report").attempt, 1)
         })
@@ -118,11 +118,11 @@ describe("retail sales", () => {
       Effect.gen(function* () {
         const { days } = yield* ingested(files)
         const lost = [...days.flatMap((day) => [parquet(day), summary(day)]), ...reports]
-        const before = lost.map(files.bytes)
+        const before = lost.map(files.digest)
         const from = yield* logged
         files.remove("data/warehouse/sales")
         yield* succeeded(insights)
-        assert.deepStrictEqual(lost.map(files.bytes), before)
+        assert.deepStrictEqual(lost.map(files.digest), before)
         assert.deepStrictEqual(
           yield* producersSince(from),
           Object.fromEntries(days.map((day) => [`build-parquet[${day}]`, 1]))
