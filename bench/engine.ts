@@ -7,6 +7,7 @@ import * as Database from "../src/cli/Database.ts"
 import { engine, type RuntimeSettings } from "../src/cli/Runtime.ts"
 import * as PgEventStore from "../src/eventstore/PgEventStore.ts"
 import * as PgDatabase from "../src/postgres/Database.ts"
+import { LogFollower } from "../src/eventstore/LogFollower.ts"
 import * as Migrations from "../src/postgres/Migrations.ts"
 
 /** A folder that is gone when the scope closes. */
@@ -26,6 +27,7 @@ const engineOf = (dataDir: string, given: Given) =>
     drainMs: 1_000,
     settleMs: 100,
     recovery: true,
+    materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
     stores: { lake: { type: "folder", path: "lake" } },
     baseDir: dataDir,
     timestoreStore: "lake",
@@ -43,11 +45,13 @@ export const layerLogAlone = (dataDir: string, given: Given) =>
     Layer.provideMerge(
       Layer.succeed(LocationIndex, {
         owner: () => Effect.succeed(null),
+        recorded: () => Effect.succeed(null),
         copies: () => Effect.succeed([]),
         below: () => Effect.succeed([]),
         partitions: () => Effect.succeed([])
       })
     ),
+    Layer.provideMerge(LogFollower.layer),
     Layer.provideMerge(PgEventStore.layer),
     Layer.provideMerge(Migrations.layer),
     Layer.provideMerge(PgDatabase.layer({ kind: "embedded", dataDir }))

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, References } from "effect"
+import * as activation from "./activation.ts"
 import * as crash from "./crash.ts"
 import * as floor from "./floor.ts"
 import * as replay from "./replay.ts"
@@ -58,6 +59,7 @@ const program = Effect.gen(function* () {
   const alone = yield* runs.measure({ count: 1_000, inFlight: 1 })
   const logAlone = yield* runs.measure({ count: count / 2, inFlight: 200, projections: false })
   const replayed = yield* replay.measure({ runs: count / 2 })
+  const activated = yield* activation.measure(quick ? { productions: 100_000 } : {})
   const started = yield* Effect.promise(startup.measure)
   const waited = yield* waiters.measure()
   const crashed = yield* crash.measure()
@@ -73,6 +75,20 @@ const program = Effect.gen(function* () {
     atMost("one run at a time, p50 of three steps", alone.p50Ms, "ms", 4, bareAlone.p50Ms),
     atLeast("folding streams", replayed.foldedPerSecond, "events/s", 100_000, replayed.driverRowsPerSecond),
     atLeast("rebuilding the run list", replayed.rebuiltPerSecond, "events/s", 50_000, replayed.driverRowsPerSecond),
+    atMost(
+      `an asset of ${shown(activated.productions)} productions comes to memory, p50`,
+      activated.withTail.p50Ms,
+      "ms",
+      50,
+      activated.driver.p50Ms
+    ),
+    stated("… p99", activated.withTail.p99Ms, "ms"),
+    stated("… right after a snapshot, p50", activated.withoutTail.p50Ms, "ms"),
+    stated("… when its snapshot was deleted", activated.wholeMs / 1_000, "s"),
+    stated("… the parts of a generation amid its history, p50", activated.found.p50Ms, "ms"),
+    stated("… one production, by an actor that stays in memory, p50", activated.staying.p50Ms, "ms"),
+    stated("… one production, by an actor that left it, p50", activated.leaving.p50Ms, "ms"),
+    stated("an asset of 64 productions comes to memory, p50", activated.of64.p50Ms, "ms"),
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
     ...waited.rows,
@@ -81,7 +97,7 @@ const program = Effect.gen(function* () {
   yield* print(rows)
   const folder = join(import.meta.dirname, "results")
   mkdirSync(folder, { recursive: true })
-  const raw = { bare, bareAlone, busy, perActor, alone, logAlone, replayed, started, waited, crashed, rows }
+  const raw = { bare, bareAlone, busy, perActor, alone, logAlone, replayed, activated, started, waited, crashed, rows }
   writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)
   yield* Console.log("all of it as JSON: bench/results/latest.json")
   // A figure that is not met is a finding, not a failure of the bench: the machine may be busy.

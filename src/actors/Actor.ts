@@ -2,6 +2,7 @@ import { Clock, Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { ClusterSchema, Entity, Sharding } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { EventStore, type Metadata } from "../eventstore/EventStore.ts"
+import { Snapshots } from "../eventstore/Snapshots.ts"
 import { ActorSystem, type Bucket } from "./ActorSystem.ts"
 import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
 import * as Cell from "./Cell.ts"
@@ -63,6 +64,7 @@ export const make = <State, Command, Rejection>(category: string) => {
     Effect.gen(function* () {
       const system = yield* ActorSystem
       const store = yield* EventStore
+      const snapshots = yield* Snapshots
       const clock = yield* Clock.Clock
       const context = yield* Effect.context<R>()
       const { entityId } = yield* Entity.CurrentAddress
@@ -77,6 +79,7 @@ export const make = <State, Command, Rejection>(category: string) => {
           behaviour,
           actorId,
           store,
+          snapshots,
           clock,
           context,
           owned: () => sharding.hasShardId(shard),

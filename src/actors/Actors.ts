@@ -1,11 +1,15 @@
 import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
+import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
+import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
+import type * as PartitionParameters from "../domain/PartitionParameters.ts"
 import type * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import type * as RecoveryState from "../domain/recovery/RecoveryState.ts"
 import type * as RunCommands from "../domain/run/RunCommands.ts"
 import type * as RunState from "../domain/run/RunState.ts"
 import type * as RunKey from "../domain/RunKey.ts"
 import type * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
+import type * as WorkflowSchedule from "../domain/WorkflowSchedule.ts"
 import * as Actor from "./Actor.ts"
 
 /** The kinds of actor, by address and protocol only, so that each can know the others. */
@@ -17,3 +21,10 @@ export const workflow = Actor.make<WorkflowDefinition.State, WorkflowDefinition.
 )
 export const runKey = Actor.make<RunKey.State, RunKey.Command, never>("runkey")
 export const limit = Actor.make<Limit.State, Limit.Command, never>("limit")
+export const materialization = Actor.make<MaterializationState.State, MaterializationDecide.Unstamped, never>(
+  "materialization"
+)
+export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unstamped, never>("schedule")
+export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
+  "partition"
+)

@@ -1,6 +1,7 @@
 import type { Effect } from "effect"
 import type { Decider } from "../domain/Decider.ts"
 import type { Metadata, Position, RecordedEvent } from "../eventstore/EventStore.ts"
+import type { StateCodec } from "../eventstore/StateCodec.ts"
 
 /** An event with its time; the time is stored in the event's envelope, not in its payload. */
 export interface Timed {
@@ -32,6 +33,8 @@ export interface Behaviour<State, Command, Stamped, Event extends Timed, Rejecti
   /** Decodes one stored event; what decoding needs (a pinned definition) has been fetched by `prepare`. */
   readonly decode: (recorded: RecordedEvent) => Event
   readonly prepare?: (recorded: ReadonlyArray<RecordedEvent>) => Effect.Effect<void, never, R>
+  /** For kinds of actor with long streams: their state is kept now and then, so that loading reads the rest only. */
+  readonly snapshot?: StateCodec<State>
   readonly stamp: (command: Command, now: number, actorId: string, state: State) => Stamped
   /** The stream may not exist yet: a first command of this kind is decided without reading the log. */
   readonly creates: (command: Command) => boolean

@@ -3,13 +3,25 @@ import type { Clock } from "effect/Clock"
 import { metadataText } from "../eventstore/EventCodec.ts"
 import type { Appended, EventStore, Metadata, NewEvent } from "../eventstore/EventStore.ts"
 import * as HashChain from "../eventstore/HashChain.ts"
+import type { Snapshots } from "../eventstore/Snapshots.ts"
 import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
+import * as SnapshotKeeper from "./SnapshotKeeper.ts"
 
 /** Commands decided together in one append. */
 const decidedTogetherMax = 256
 
-/** Streams up to this length are read again so cheaply that their actors leave memory as soon as nothing is owed. */
+/**
+ * Streams up to this length are read again so cheaply that their actors leave memory as soon as nothing is owed. Those
+ * of longer ones are used again and again: a snapshot bounds what bringing them back costs, but staying costs nothing
+ * (docs/adr/0006-snapshots.md).
+ */
 const cheapVersionMax = 64
+
+/** What is owed later than this costs no memory until then: the sweeper brings the actor back (F57). */
+const farMs = 90_000
+
+/** Events that a load reads and folds together: 5-15 ms of work between two looks at what else there is to do. */
+const pageEvents = 500
 
 /** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
 const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
@@ -34,7 +46,7 @@ export interface Cell<State, Command, Rejection> {
   readonly isIdle: () => boolean
   /** When it was last used, epoch ms. */
   readonly usedAt: () => number
-  /** Nothing is owed and nothing demanded, and it is cheap to bring back: it may leave memory at once. */
+  /** It has lost its shard; or nothing is owed or demanded, and it is cheap to bring back: it may leave memory at once. */
   readonly isDone: () => boolean
   readonly drain: Effect.Effect<void>
   readonly close: () => void
@@ -52,6 +64,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   readonly behaviour: Behaviour<State, Command, Stamped, Event, Rejection, Demand, R>
   readonly actorId: string
   readonly store: EventStore["Service"]
+  readonly snapshots: typeof Snapshots.Service
   readonly clock: Clock
   readonly context: Context.Context<R>
   /** Whether this process still owns the actor's shard. */
@@ -59,7 +72,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   /** The actor has lost its shard, or is done: forget it. */
   readonly onIdle: () => void
 }): Cell<State, Command, Rejection> => {
-  const { actorId, behaviour, clock, context, onIdle, owned, store } = options
+  const { actorId, behaviour, clock, context, onIdle, owned, snapshots, store } = options
   const streamName = `${behaviour.category}-${actorId}`
   const fork = Effect.runForkWith(context)
   const running = new Map<string, { fiber: Fiber.Fiber<unknown, unknown> | null; readonly resident: boolean }>()
@@ -75,6 +88,17 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   let wanted = false
   let usedAt = clock.currentTimeMillisUnsafe()
 
+  const keeper =
+    behaviour.snapshot === undefined
+      ? null
+      : SnapshotKeeper.make({
+          ...{ streamName, codec: behaviour.snapshot, store, snapshots, fork },
+          // It may have been all that kept the actor in memory.
+          onWritten: () => {
+            if (!draining && !closed) onIdle()
+          }
+        })
+
   const reset = () => {
     state = behaviour.decider.initial
     version = 0
@@ -83,14 +107,31 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     assumedNew = false
   }
 
+  /** The next events after `version`; a state that has read nothing of a long stream yet begins at its snapshot. */
+  const nextPage = Effect.gen(function* () {
+    if (version > 0 || keeper === null) return yield* store.read(streamName, version, pageEvents)
+    // Nearly every stream is short: it costs no second question.
+    const first = yield* store.read(streamName, 0, SnapshotKeeper.everyEvents)
+    if (first.length < SnapshotKeeper.everyEvents) return first
+    const restored = yield* keeper.restore(pageEvents)
+    if (restored === null) return yield* store.read(streamName, 0, pageEvents)
+    state = restored.place.state
+    version = restored.place.streamVersion
+    chain = restored.place.hash
+    return restored.events
+  })
+
   const catchUp = Effect.gen(function* () {
-    const recorded = yield* store.read(streamName, version)
-    if (recorded.length === 0) return
-    if (behaviour.prepare !== undefined) yield* behaviour.prepare(recorded)
-    for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
-    const last = recorded[recorded.length - 1]!
-    version = last.streamVersion
-    chain = last.hash
+    while (true) {
+      const recorded = yield* nextPage
+      if (recorded.length === 0) return
+      if (behaviour.prepare !== undefined) yield* behaviour.prepare(recorded)
+      for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
+      const last = recorded[recorded.length - 1]!
+      version = last.streamVersion
+      chain = last.hash
+      if (recorded.length < pageEvents) return
+    }
   }).pipe(
     Effect.tapError((error) => Effect.logWarning(`${streamName} cannot be read yet`, error)),
     Effect.retry(supervision),
@@ -100,11 +141,14 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   const load = Effect.gen(function* () {
     yield* catchUp
     loaded = true
+    note()
     // Attempts that this process itself still runs were not cut off, whatever made the state be read again.
     const first = running.size === 0 ? (behaviour.onActivate?.(state) ?? null) : null
     if (first === null) reconcile(new Set())
     else yield* commitAll([{ command: first, metadata: {}, from: null, resume: () => {} }])
   })
+
+  const note = () => keeper?.note({ state, streamVersion: version, hash: chain })
 
   const answer = (appended: Appended | null): Answer<State> => ({
     state,
@@ -180,6 +224,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
         chain = stored[stored.length - 1]!.hash
         assumedNew = false
         reconcile(new Set(batch.map(({ from }) => from)))
+        note()
         return tell(appended.success)
       }
       if (appended.failure._tag === "AppendRefused") {
@@ -220,7 +265,10 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
           reset()
           const failed = Effect.die(Cause.squash(cause))
           for (const { resume } of batch) resume(failed)
-          return Effect.logError(`${streamName} failed and is loaded again`, cause)
+          // A log that closes under it is the end of the process, and no fault.
+          return Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logError(`${streamName} failed and is loaded again`, cause)
         })
       )
     }
@@ -236,7 +284,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       Effect.sync(() => {
         draining = false
         if (closed) for (const { resume } of queue.splice(0)) resume(Effect.die(new Error(`${streamName} was closed`)))
-        else if (queue.length > 0 || wanted) start()
+        if (!closed && (queue.length > 0 || wanted)) start()
         else onIdle()
       })
     )
@@ -305,12 +353,15 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     closed = true
     for (const { fiber } of running.values()) fiber?.interruptUnsafe()
     running.clear()
+    keeper?.close()
     if (!draining) for (const { resume } of queue.splice(0)) resume(Effect.die(new Error(`${streamName} was closed`)))
     behaviour.settled?.(actorId, state)
   }
 
+  const isFar = (wakeAt: number | null) => wakeAt === null || wakeAt > clock.currentTimeMillisUnsafe() + farMs
+
   const isIdle = () => {
-    if (draining || queue.length > 0) return false
+    if (draining || queue.length > 0 || keeper?.isWriting() === true) return false
     for (const { resident } of running.values()) if (resident) return false
     return true
   }
@@ -325,7 +376,13 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     isIdle,
     usedAt: () => usedAt,
     isDone: () =>
-      isIdle() && loaded && version <= cheapVersionMax && running.size === 0 && behaviour.wakeAt(state, 0) === null,
+      closed ||
+      (isIdle() &&
+        loaded &&
+        version <= cheapVersionMax &&
+        isFar(behaviour.wakeAt(state, clock.currentTimeMillisUnsafe())) &&
+        // Who waits for a message is told soon, and would only be read back.
+        (behaviour.waitsOn?.(state) ?? null) === null),
     drain: Effect.suspend(() => {
       const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
       return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)

@@ -30,6 +30,8 @@ export class Definitions extends Context.Service<
     readonly get: (slug: string, version: number) => DefinedVersion | undefined
     readonly latest: (slug: string) => DefinedVersion | undefined
     readonly all: () => ReadonlyArray<DefinedVersion>
+    /** Counts what was put: whoever derives something from the definitions does so again when it differs. */
+    readonly changes: () => number
     /** Producers of an asset in the newest versions, by slug; asset ids are compared without case. */
     readonly producersOf: (assetId: string) => ReadonlyArray<ProducerOf>
   }
@@ -38,6 +40,7 @@ export class Definitions extends Context.Service<
     const bySlug = new Map<string, Map<number, DefinedVersion>>()
     const newest = new Map<string, DefinedVersion>()
     let producers: Map<string, Array<ProducerOf>> | null = null
+    let changes = 0
 
     const index = () => {
       const byAsset = new Map<string, Array<ProducerOf>>()
@@ -59,10 +62,12 @@ export class Definitions extends Context.Service<
         bySlug.set(defined.slug, versions.set(defined.version, defined))
         if ((newest.get(defined.slug)?.version ?? 0) <= defined.version) newest.set(defined.slug, defined)
         producers = null
+        changes++
       },
       get: (slug, version) => bySlug.get(slug)?.get(version),
       latest: (slug) => newest.get(slug),
       all: () => [...newest.values()].sort((left, right) => (left.slug < right.slug ? -1 : 1)),
+      changes: () => changes,
       producersOf: (assetId) => {
         producers ??= index()
         return producers.get(Id.assetKey(assetId)) ?? []

@@ -1,11 +1,11 @@
 import { Clock, Duration, Effect, Fiber, Layer, Random, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
-import { contentHash, type Definition, parseDefinition, withoutUnknownFields } from "../domain/Definition.ts"
+import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
-import * as Partitioning from "../domain/Partitioning.ts"
+import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../domain/run/RunCommands.ts"
@@ -127,14 +127,8 @@ export const layer = Layer.effect(
       unavailable(
         timely(
           Effect.gen(function* () {
-            const parsed = parseDefinition(input, slug)
-            if (Result.isFailure(parsed)) {
-              const known = withoutUnknownFields(input, slug)
-              const whole = known === undefined ? [] : DefinitionCheck.check(known, jobs.has)
-              return yield* new InvalidInput({ problems: [...parsed.failure.problems, ...whole] })
-            }
-            const problems = DefinitionCheck.check(parsed.success, jobs.has)
-            if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const parsed = DefinitionCheck.parse(input, jobs.has, slug)
+            if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
             yield* isRepeat(caller)
             const before = definitions.latest(slug)
             const answer = yield* workflows
@@ -170,10 +164,10 @@ export const layer = Layer.effect(
     }
 
     /** Every fault of a request for a run. */
-    const startProblems = (definition: Definition, start: StartRun): ReadonlyArray<Problem> => {
+    const startProblems = (definition: Definition, start: StartRun, now: number): ReadonlyArray<Problem> => {
       const problems: Array<Problem> = []
       const { partitionKey, runKey } = start
-      problems.push(...Partitioning.runPartitionProblems(definition, partitionKey))
+      problems.push(...runPartitionProblems(definition, partitionKey, now))
       if (runKey !== undefined && (runKey.length === 0 || runKey.length > 120)) {
         problems.push({ path: "runKey", message: "must be 1 to 120 characters" })
       }
@@ -210,7 +204,7 @@ export const layer = Layer.effect(
               }
             }
             const defined = yield* latest(workflow)
-            const problems = startProblems(defined.definition, start)
+            const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
             const command = {
               _tag: "Start" as const,
@@ -241,7 +235,7 @@ export const layer = Layer.effect(
     const claim = Effect.fnUntraced(function* (workflow: string, runKey: string, id: string, command: object) {
       const { definition: _, ...start } = command as { readonly definition: unknown }
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Claim", runId: id, start, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Claim", runId: id, start, now })
       return state.active?.runId ?? id
     })
 
@@ -249,7 +243,7 @@ export const layer = Layer.effect(
     const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
       if (runKey === undefined || ended !== "failed") return
       const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.ofParts(workflow, runKey), { _tag: "Reclaim", runId, now })
+      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Reclaim", runId, now })
       if (state.active !== null && state.active.runId !== runId) {
         const status = `failed, and its run key belongs to run ${state.active.runId} now`
         return yield* new IllegalTransition({ command: "recover", status })
@@ -304,6 +298,16 @@ export const layer = Layer.effect(
         }
       })
 
+    /** What the log says that this recover kept and ran again; without a command id it is the newest one of the run. */
+    const recoveredAs = Effect.fnUntraced(function* (id: string, caller: Caller | undefined) {
+      const command = caller?.commandId === undefined ? null : yield* log.findCommand(caller.commandId)
+      const recorded =
+        command ?? (yield* log.read(`run-${id}`, 0)).findLast(({ type }) => type === "RunRecovered") ?? null
+      const event = recorded === null ? null : RunActor.decode(definitions, recorded)
+      if (event?._tag !== "RunRecovered") return yield* Effect.die(new Error(`run ${id} was not recovered`))
+      return { kept: event.kept, rerun: event.rerun }
+    })
+
     const readRecovery = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`recovery-${id}`, 0), at)
       if (events.length === 0) return yield* new NotFound({ kind: "recovery", id })
@@ -357,13 +361,10 @@ export const layer = Layer.effect(
           timely(
             Effect.gen(function* () {
               const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-              const kept = RunState.stepsIn(before.state, "succeeded", "skipped")
-              const rerun = (before.state.definition?.steps ?? [])
-                .map((step) => step.id)
-                .filter((step) => !kept.includes(step))
-              yield* reclaim(before.state)
+              // A repeated command changes nothing: least of all who has the run key now.
+              if (!(yield* isRepeat(caller))) yield* reclaim(before.state)
               const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
-              return { run, kept, rerun, position }
+              return { run, ...(yield* recoveredAs(id, caller)), position }
             })
           )
         ),

@@ -1,7 +1,10 @@
 import { Effect } from "effect"
 import * as Limit from "../domain/Limit.ts"
+import { LimitSnapshot } from "../domain/LimitSnapshot.ts"
 import { type State as RunState, step } from "../domain/run/RunState.ts"
+import * as WaitQueue from "../domain/WaitQueue.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
+import * as StateCodec from "../eventstore/StateCodec.ts"
 import * as Actors from "./Actors.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Limits } from "./Limits.ts"
@@ -10,7 +13,14 @@ import { sleepUntil } from "./sleepUntil.ts"
 /** Holders that one activation looks at together. */
 const auditsMax = 500
 
+/** A longer queue takes more than about 100 ms to turn into text: it is kept again when fewer wait. */
+const keptQueueMax = 10_000
+
 const codec = EventCodec.make(Limit.Event, {})
+export const snapshot = StateCodec.make(LimitSnapshot, {
+  revision: 1,
+  isKept: ({ queue }) => WaitQueue.size(queue) <= keptQueueMax
+})
 
 type Demand =
   | { readonly _tag: "Expire"; readonly at: number }
@@ -37,6 +47,7 @@ export const make = Effect.gen(function* () {
     decider: Limit.decider,
     encode: codec.encode,
     decode: (recorded) => ({ ...codec.decode(recorded), at: recorded.recordedAt }),
+    snapshot,
     stamp: (command, now) => ({ ...command, now }),
     creates: () => false,
     demands: (state) => {

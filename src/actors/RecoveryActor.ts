@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto"
 import { Clock, Duration, Effect, Random, Result } from "effect"
-import { Stores } from "../capabilities/Stores.ts"
 import * as Asset from "../domain/Asset.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
@@ -11,14 +9,13 @@ import * as RecoveryEvents from "../domain/recovery/RecoveryEvents.ts"
 import { type State, waiters } from "../domain/recovery/RecoveryState.ts"
 import { step } from "../domain/run/RunState.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
-import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
+import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
-import { assetCodec } from "./AssetActor.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import type { Behaviour, Commit } from "./Behaviour.ts"
 import { Definitions } from "./Definitions.ts"
-import { LocationIndex } from "./LocationIndex.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
+import * as RecoveryParts from "./RecoveryParts.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { StoreHealth } from "./StoreHealth.ts"
@@ -34,8 +31,6 @@ const coalesceMs = 50
 /** Waiters told at once, and the least time that a batch of `releaseBatchMax` takes. */
 const releasesAtOnce = 16
 const releaseBatchMs = 100
-/** Largest part whose bytes are read again to verify a heal; of larger ones the size is compared. */
-const verifyBytesMax = 16 * 1024 * 1024
 
 /** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
 export const make = Effect.gen(function* () {
@@ -47,43 +42,10 @@ export const make = Effect.gen(function* () {
   const planner = yield* RecoveryPlanner
   const definitions = yield* Definitions
   const health = yield* StoreHealth
-  const stores = yield* Stores
-  const index = yield* LocationIndex
-  const log = yield* EventStore
+  const { isIntact, lostParts, restoreFromCopies } = yield* RecoveryParts.make
 
   type Send = Commit<State, Unstamped, Rejection>
   const refOf = ({ assetId, partitionKey }: State): AssetRef => ({ assetId, partitionKey })
-
-  /** A copy of the part's bytes in another recorded place, put back where the part belongs. */
-  const copyBack = (part: Part) =>
-    Effect.gen(function* () {
-      for (const copy of yield* index.copies(part.sha256)) {
-        if (copy.store === part.store && copy.key === part.key) continue
-        const from = yield* Effect.result(Effect.flatMap(stores.get(copy.store), (store) => store.readBytes(copy.key)))
-        if (Result.isFailure(from)) continue
-        if (createHash("sha256").update(from.success).digest("hex") !== part.sha256) continue
-        const store = yield* stores.get(part.store)
-        const written = yield* store.write(part.key, from.success)
-        return { ...written, written: true }
-      }
-      return null
-    })
-
-  /** Puts every absent part back from copies; null when one has none. */
-  const restoreFromCopies = Effect.fnUntraced(function* (latest: Asset.Generation) {
-    const parts: Array<Part> = []
-    for (const part of latest.parts) {
-      const there = yield* Effect.result(Effect.flatMap(stores.get(part.store), (store) => store.stat(part.key)))
-      if (Result.isSuccess(there)) {
-        parts.push(part)
-        continue
-      }
-      const copied = yield* copyBack(part)
-      if (copied === null) return null
-      parts.push(copied)
-    }
-    return parts.length === 0 ? null : parts
-  })
 
   const recordCopy = Effect.fnUntraced(function* (
     recovery: State,
@@ -130,6 +92,20 @@ export const make = Effect.gen(function* () {
     return ids
   })
 
+  /** Waits for a store that is away; one that the app no longer names never comes back. */
+  const standBy = (
+    recovery: State,
+    round: number,
+    { failure, store }: { readonly failure: Failure; readonly store: string },
+    commit: Send
+  ) => {
+    if (failure.code !== "unknown_store") return health.awaitReady(store)
+    const ref = refOf(recovery)
+    const message = `${assetName(ref)} cannot be recovered: ${failure.message}`
+    const gone: Failure = { class: "asset_missing", code: "producer_gone", message, asset: ref }
+    return commit({ _tag: "Reject", round, reasonCode: "producer_gone", failure: gone })
+  }
+
   const plan = (recovery: State, round: number, commit: Send) =>
     Effect.gen(function* () {
       const ref = refOf(recovery)
@@ -141,16 +117,13 @@ export const make = Effect.gen(function* () {
       if (lost !== undefined && (yield* health.settle(lost))) {
         reality = yield* assets.check(ref, { reportedBy: recovery.recoveryId })
       }
-      if (reality.status === "unavailable") {
-        yield* health.awaitReady(reality.store)
-        return
-      }
+      if (reality.status === "unavailable") return yield* standBy(recovery, round, reality, commit)
       const { latest } = reality.state
       if (reality.status === "present") {
         const generation = Asset.currentGeneration(reality.state)
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
       }
-      if (latest !== null && reality.state.missing?.reason !== "corrupt") {
+      if (latest !== null) {
         const parts = yield* Effect.orElseSucceed(restoreFromCopies(latest), () => null)
         if (parts !== null) {
           const generation = yield* recordCopy(recovery, latest, parts)
@@ -159,10 +132,7 @@ export const make = Effect.gen(function* () {
       }
       const found = yield* planner.plan(ref)
       if (found.type === "present") return
-      if (found.type === "unavailable") {
-        yield* health.awaitReady(found.store)
-        return
-      }
+      if (found.type === "unavailable") return yield* standBy(recovery, round, found, commit)
       if (found.type === "unrecoverable") {
         const { message, reasonCode, rootCause } = found
         const failure: Failure = { class: "asset_missing", code: reasonCode, message, asset: ref }
@@ -247,29 +217,6 @@ export const make = Effect.gen(function* () {
     return commit({ _tag: "Reject", round: recovery.round, reasonCode, failure })
   }
 
-  /** The parts of the generation that was lost, from the asset's own history. */
-  const lostParts = Effect.fnUntraced(function* (recovery: State) {
-    const { assetId, lostGeneration, partitionKey } = recovery
-    const history = yield* Effect.orDie(log.read(`asset-${Id.asset(assetId, partitionKey)}`, 0))
-    for (const recorded of history) {
-      if (recorded.type !== "AssetProduced") continue
-      const event = assetCodec.decode(recorded)
-      if (event._tag === "AssetProduced" && event.generation === lostGeneration) return event.parts
-    }
-    return []
-  })
-
-  /** Whether a part's bytes are those that its producer says it wrote. */
-  const isIntact = Effect.fnUntraced(function* (part: Part) {
-    const store = yield* stores.get(part.store)
-    const info = yield* store.stat(part.key)
-    if (info.bytes !== part.bytes) return false
-    if (info.sha256 !== undefined) return info.sha256 === part.sha256
-    if (part.bytes > verifyBytesMax) return true
-    const bytes = yield* store.readBytes(part.key)
-    return createHash("sha256").update(bytes).digest("hex") === part.sha256
-  })
-
   const verify = (recovery: State, commit: Send) =>
     Effect.gen(function* () {
       const reality = yield* assets.check(refOf(recovery), { reportedBy: recovery.recoveryId })
@@ -288,7 +235,7 @@ export const make = Effect.gen(function* () {
         const { contentChanged } = latest
         return yield* commit({ _tag: "Restore", round: recovery.round, via: "producer", generation, contentChanged })
       }
-      if (latest.parts.length === 0 && (yield* lostParts(recovery)).length > 0) {
+      if (latest.parts.length === 0 && (yield* lostParts(refOf(recovery), recovery.lostGeneration)).length > 0) {
         return yield* rejectOutput(recovery, "output_absent", "it wrote nothing", commit)
       }
       const intact = yield* Effect.result(Effect.forEach(latest.parts, isIntact, { concurrency: 4 }))
@@ -310,7 +257,6 @@ export const make = Effect.gen(function* () {
 
   /** Whether somebody still waits: asked of the waiters themselves, until one says so. */
   const isWanted = Effect.fnUntraced(function* (recovery: State) {
-    if (recovery.waiterCount === 0) return true
     for (const waiter of waiters(recovery, 0, recovery.waiterCount)) {
       if ("recoveryId" in waiter) {
         const { state } = yield* Effect.orDie(recoveries.execute(waiter.recoveryId, { _tag: "Read" }))

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, Result } from "effect"
 import type { StepDefinition } from "../domain/Definition.ts"
-import { assetName, type AssetRef } from "../domain/Failure.ts"
+import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
 import * as Template from "../domain/Template.ts"
@@ -27,7 +27,7 @@ export interface Planned {
 
 export type Plan =
   | { readonly type: "present"; readonly state: Asset.State }
-  | { readonly type: "unavailable"; readonly store: string }
+  | { readonly type: "unavailable"; readonly store: string; readonly failure: Failure }
   | {
       readonly type: "unrecoverable"
       readonly generation: number
@@ -177,11 +177,13 @@ export class RecoveryPlanner extends Context.Service<
         const look = (ref: AssetRef, reality: Reality, path: ReadonlyArray<string>): Effect.Effect<Node> =>
           Effect.gen(function* () {
             if (reality.status === "present") return { type: "present" }
-            if (reality.status === "unavailable") return { type: "unavailable", store: reality.store }
+            if (reality.status === "unavailable") {
+              return { type: "unavailable", store: reality.store, failure: reality.failure }
+            }
             const { latest } = reality.state
             const generation = reality.status === "never" ? 0 : reality.generation
             const no = (code: ReasonCode, why: string) => unrecoverable(ref, generation, code, why)
-            if (done.size > planMax) return no("cycle", `its provenance reaches more than ${planMax} assets`)
+            if (done.size > planMax) return no("ceiling_reached", `its provenance reaches more than ${planMax} assets`)
             const found = producing(ref, latest)
             if (found === null) {
               return latest === null

@@ -3,11 +3,13 @@ import type { Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as Id from "../domain/Id.ts"
+import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type { Command, Rejection, Unstamped } from "../domain/run/RunCommands.ts"
 import { decider } from "../domain/run/RunDecide.ts"
 import * as RunDemand from "../domain/run/RunDemand.ts"
 import * as RunEvents from "../domain/run/RunEvents.ts"
-import { type State, step, stepsIn } from "../domain/run/RunState.ts"
+import type { Listener } from "../domain/run/RunEvents.ts"
+import { type State, step, stepDefinition, stepsIn } from "../domain/run/RunState.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import type { Behaviour, Commit } from "./Behaviour.ts"
@@ -37,6 +39,11 @@ export const decode = (definitions: Definitions["Service"], recorded: RecordedEv
   if (event._tag !== "RunRequested") return event
   return { ...event, definition: getOrDie(definitions, event.workflow, event.version).definition }
 }
+
+/** How long the asset is fresh, as the run's pinned definition says. */
+const declaredFreshness = (run: State, stepId: string, assetId: string) =>
+  stepDefinition(run, stepId)?.produces.find((produces) => Id.assetKey(produces.assetId) === Id.assetKey(assetId))
+    ?.freshness
 
 /** Commands after which a step may begin in the same decision, if a slot is free. */
 const mayBegin = (command: Unstamped): boolean => {
@@ -70,6 +77,7 @@ export const make = (options: Options) =>
     const assets = yield* Actors.asset.client
     const recoveries = yield* Actors.recovery.client
     const runKeys = yield* Actors.runKey.client
+    const materializations = yield* Actors.materialization.client
     const enabled = yield* RecoveryEnabled
 
     type Send = Commit<State, Unstamped, Rejection>
@@ -149,7 +157,7 @@ export const make = (options: Options) =>
         const { inputs: used, produced, reads } = step(run, stepId)
         const recoveryId = run.trigger.type === "recovery" ? run.trigger.recoveryId : undefined
         const generations: Array<UsedInput> = []
-        for (const { assetId, partitionKey, parts, payload, producedAt } of produced) {
+        for (const { assetId, freshness, partitionKey, parts, payload, producedAt } of produced) {
           const by = { runId: run.runId, stepId, attempt }
           const { state } = yield* assets.execute(Id.asset(assetId, partitionKey), {
             _tag: "Produce",
@@ -165,7 +173,8 @@ export const make = (options: Options) =>
             payload,
             parts,
             producedAt,
-            recoveryId
+            recoveryId,
+            freshness: freshness ?? declaredFreshness(run, stepId, assetId)
           })
           const generation = Asset.generationOf(state, by) ?? Asset.currentGeneration(state)
           generations.push({ assetId, partitionKey, generation })
@@ -180,10 +189,10 @@ export const make = (options: Options) =>
         return yield* commit({ _tag: "Locate", stepId, attempt, verdict })
       })
 
-    const deliver = (run: State, to: "recovery" | "runKey", commit: Send) =>
+    const deliver = (run: State, to: Listener, commit: Send) =>
       Effect.gen(function* () {
         if (to === "recovery" && run.trigger.type === "recovery") {
-          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason ?? "canceled" }
+          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason || "canceled" }
           const failure = run.ended === "succeeded" ? undefined : (run.failure ?? canceled)
           const told = recoveries.execute(run.trigger.recoveryId, {
             _tag: "EndProducer",
@@ -195,9 +204,14 @@ export const make = (options: Options) =>
           // A recovery that no longer knows this run has nothing to learn from it.
           yield* Effect.ignore(told)
         }
+        if (to === "materialization" && run.ended !== null) {
+          const id = MaterializationDecide.idOf(run.workflow, run.partitionKey ?? "")
+          const { ended: outcome, failure, runId } = run
+          yield* materializations.execute(id, { _tag: "EndRun", runId, outcome, failure })
+        }
         if (to === "runKey" && run.runKey !== undefined) {
           const now = yield* Clock.currentTimeMillis
-          yield* runKeys.execute(Id.ofParts(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
+          yield* runKeys.execute(Id.runKey(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
         }
         return yield* commit({ _tag: "ConfirmDelivery", to })
       })

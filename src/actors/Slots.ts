@@ -24,7 +24,7 @@ export class Slots extends Context.Service<
     readonly keep: (runId: string) => void
     /** The decision that `keep` or `handOver` announced is done. */
     readonly unpin: (runId: string) => void
-    /** No decision begins a step any more: the process is stopping. */
+    /** No step begins any more, whoever waits for a slot: the process is stopping. */
     readonly close: () => void
     /** Whether one step of the run may begin in this decision: at most one a decision. */
     readonly promise: (runId: string) => boolean
@@ -60,7 +60,7 @@ const make = (capacity: number) => {
   }
 
   const release = () => {
-    const next = waiting.shift()
+    const next = closed ? undefined : waiting.shift()
     if (next === undefined) free++
     else next.grant()
   }
@@ -111,7 +111,7 @@ const make = (capacity: number) => {
       pin(runId)
       // Equal priorities: the run that is under way goes on. Somebody more urgent takes the slot.
       const first = waiting[0]
-      if (first !== undefined && first.priority < priority) release()
+      if (closed || (first !== undefined && first.priority < priority)) release()
       else offer(runId)
     },
     keep: (runId) => {

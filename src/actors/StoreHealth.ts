@@ -31,6 +31,8 @@ interface Health {
   /** When a probe last ended an outage, epoch ms; and how often in a row another began soon after. */
   returnedAt: number
   relapses: number
+  /** When the next of those who waited for the store may go on, epoch ms. */
+  nextTurnAt: number
   /** When the settle time that is going on ends, and until when no other begins; epoch ms. */
   settlesAt: number
   calmUntil: number
@@ -52,6 +54,7 @@ export class StoreHealth extends Context.Service<
     readonly observe: (failure: Failure) => Effect.Effect<void>
     /** Whether the store's root answers and bears its marker now: only then does an absent object mean a loss. */
     readonly confirmRoot: (store: string) => Effect.Effect<"ready" | "unavailable">
+    /** Returns at once while the store is ready; who had to wait goes on at the pace of the store's drain. */
     readonly awaitReady: (store: string) => Effect.Effect<void>
     readonly noteProbe: (store: string, asset: string, vanished: boolean) => Effect.Effect<void>
     /** Waits for the settle time when too much of the store has vanished at once; whether it had to. */
@@ -100,7 +103,8 @@ const make = Effect.fnUntraced(function* (options: {
       calmUntil: 0,
       probes: [],
       returnedAt: 0,
-      relapses: 0
+      relapses: 0,
+      nextTurnAt: 0
     }
     states.set(store, fresh)
     return fresh
@@ -213,11 +217,15 @@ const make = Effect.fnUntraced(function* (options: {
       Effect.catch(effect, (error) => Effect.as(open(store, error.failure.message), "unavailable" as const))
   )
 
-  const awaitReady = (store: string): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { ready } = health(store)
-      return ready === null ? Effect.void : Deferred.await(ready)
-    })
+  const awaitReady = Effect.fnUntraced(function* (store: string) {
+    const state = health(store)
+    if (state.ready === null) return
+    yield* Deferred.await(state.ready)
+    const { drainPerSecond } = yield* config(store)
+    const turn = Math.max(now(), state.nextTurnAt)
+    state.nextTurnAt = turn + 1_000 / (drainPerSecond ?? drainPerSecondDefault)
+    yield* Effect.sleep(Duration.millis(turn - now()))
+  })
 
   const recent = (store: string) => {
     const state = health(store)

@@ -1,14 +1,11 @@
 import { Predicate } from "effect"
-import type { Failure, FailureClass } from "../domain/Failure.ts"
+import { type Failure, type FailureClass, storableText } from "../domain/Failure.ts"
 import { classifyDuckDb } from "./duckdbClassification.ts"
 import { classifyStatus } from "./httpClassification.ts"
 import { StoreError } from "./ObjectStore.ts"
 
 /** How far an error's `cause` is followed. */
 const causesMax = 5
-
-/** Longest message that is kept, in UTF-16 units. */
-const messageLengthMax = 8_000
 
 /**
  * The failure that a thrown value stands for, whoever threw it: a library that a job uses, Node itself, or a store.
@@ -22,12 +19,12 @@ export const classifyUnknown = (error: unknown): Failure => {
     const found = recognize(current)
     if (found !== undefined) {
       const message = outer.includes(found.message) ? outer : `${outer}: ${found.message}`
-      return { ...found, message: storable(depth === 0 ? found.message : message) }
+      return { ...found, message: storableText(depth === 0 ? found.message : message) }
     }
     if (!Predicate.hasProperty(current, "cause") || current.cause === undefined) break
     current = current.cause
   }
-  return { class: "transient", code: "unrecognized", message: storable(outer) }
+  return { class: "transient", code: "unrecognized", message: storableText(outer) }
 }
 
 const recognize = (error: unknown): Failure | undefined => {
@@ -120,7 +117,7 @@ const statusField = (status: number | undefined): Partial<Failure> => (status ==
 const urlOf = (error: object): Partial<Failure> => {
   for (const part of parts(error)) {
     const value = field(part, "url")
-    if (typeof value === "string" || value instanceof URL) return { url: storable(String(value)) }
+    if (typeof value === "string" || value instanceof URL) return { url: storableText(String(value)) }
   }
   return {}
 }
@@ -128,7 +125,7 @@ const urlOf = (error: object): Partial<Failure> => {
 const keyOf = (error: object, ...names: ReadonlyArray<string>): Partial<Failure> => {
   for (const name of names) {
     const value = text(error, name)
-    if (value !== undefined) return { key: storable(value) }
+    if (value !== undefined) return { key: storableText(value) }
   }
   return {}
 }
@@ -151,10 +148,4 @@ const messageOf = (error: unknown): string => {
   } catch {
     return Object.prototype.toString.call(error)
   }
-}
-
-/** Text as the log takes it: without NUL and broken surrogates, and bounded. */
-const storable = (message: string): string => {
-  const clean = message.replaceAll("\u0000", "\ufffd").toWellFormed()
-  return clean.length <= messageLengthMax ? clean : `${clean.slice(0, messageLengthMax)}…`.toWellFormed()
 }

@@ -18,13 +18,13 @@ export interface AdminToken {
 /** The token's file in the data directory; only its owner may read it. */
 export const fileOf = (dataDir: string): string => join(dataDir, "admin-token")
 
-/** Fewest characters of a token that is set by hand. */
-const lengthMin = 16
+/** A token with fewer characters can be guessed. The server's own have 43. */
+export const lengthSound = 16
 
-export const tokenRule = `at least ${lengthMin} visible ASCII characters without spaces`
+export const tokenRule = "visible ASCII characters without spaces"
 
 /** Whether a text can be a token: it travels in a header. */
-export const isToken = (text: string): boolean => text.length >= lengthMin && /^[!-~]+$/.test(text)
+export const isToken = (text: string): boolean => /^[!-~]+$/.test(text)
 
 const ownerOnly = 0o600
 const tokenBytes = 32
@@ -60,8 +60,9 @@ export const find = Effect.fn("AdminToken.find")(function* (
     })
   )
   if (text === null) return null
-  if (!isToken(text.trim())) {
-    const message = `${file}: does not hold a token (${tokenRule}); delete it to have a new one made`
+  // The file is ours: less than a whole token is what was left of one.
+  if (!isToken(text.trim()) || text.trim().length < lengthSound) {
+    const message = `${file}: does not hold a token (at least ${lengthSound} ${tokenRule}); delete it to have a new one made`
     return yield* new AdminTokenUnusable({ message, cause: message })
   }
   return Redacted.make(text.trim())

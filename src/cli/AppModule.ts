@@ -1,4 +1,5 @@
 import { Effect, Result, Schema } from "effect"
+import { writeSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { registerHooks } from "node:module"
 import { dirname, resolve } from "node:path"
@@ -6,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { inspect } from "node:util"
 import { isDefinedApp } from "../sdk/App.ts"
 import { type CheckedApp, checkApp } from "../sdk/AppCheck.ts"
+import * as ExitCode from "./ExitCode.ts"
 
 /**
  * The app cannot be used. `message` is one line that names the setting, the file and what is wrong; `trace` is what a
@@ -48,6 +50,8 @@ export const load = Effect.fn("AppModule.load")(function* (
     try: () => import(pathToFileURL(file).href),
     catch: (thrown) => invalid(...told(thrown))
   }).pipe(
+    (importing) =>
+      toldIfItExits((code) => invalid(`ended the process at import: it calls process.exit(${code})`), importing),
     Effect.timeoutOrElse({
       duration: importMsMax,
       orElse: () => Effect.fail(invalid(`did not finish loading within ${importMsMax / 1000} s`))
@@ -62,6 +66,21 @@ export const load = Effect.fn("AppModule.load")(function* (
   if (Result.isFailure(checked)) return yield* invalid(`is not a valid app: ${checked.failure.message}`)
   return { app: checked.success, file, folder: dirname(file) }
 })
+
+/** A module that ends the process while it is imported would end it in silence, and with the code that it likes. */
+const toldIfItExits = <A, E>(problem: (code: number) => AppModuleInvalid, importing: Effect.Effect<A, E>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const onExit = (code: number) => {
+        writeSync(process.stderr.fd, `${ExitCode.line(problem(code))}\n`)
+        process.exitCode = ExitCode.usage
+      }
+      process.once("exit", onExit)
+      return onExit
+    }),
+    () => importing,
+    (onExit) => Effect.sync(() => process.off("exit", onExit))
+  )
 
 // -------------------------------------------------------------- resolution
 

@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as PgEventStore from "../eventstore/PgEventStore.ts"
 import * as Database from "../postgres/Database.ts"
 import * as Migrations from "../postgres/Migrations.ts"
@@ -12,6 +13,7 @@ import * as LocationsLive from "./LocationsLive.ts"
 export const layer = (database: Database.Settings) =>
   LocationsLive.layer.pipe(
     Layer.provideMerge(LocationIndex.layer),
+    Layer.provideMerge(LogFollower.layer),
     Layer.provideMerge(ProjectionRunner.layer(allProjections)),
     Layer.provideMerge(PgEventStore.layer),
     Layer.provideMerge(Migrations.layer),

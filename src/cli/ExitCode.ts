@@ -44,8 +44,11 @@ export const told = (cause: Cause.Cause<unknown>): string | null => {
   // A defect is a bug of ours: its whole trace is what a report needs.
   if (!isExpected) return `kintsugi: internal error\n${Cause.pretty(cause)}`
   const trace = Predicate.hasProperty(error, "trace") && typeof error.trace === "string" ? `\n${error.trace}` : ""
-  return `kintsugi: ${oneLine(error.message)}${trace}`
+  return `${line(error)}${trace}`
 }
+
+/** An error as one line. */
+export const line = (error: Error): string => `kintsugi: ${oneLine(error.message)}`
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ").trim()
 

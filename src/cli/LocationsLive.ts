@@ -13,6 +13,9 @@ const patience = Schedule.min([Schedule.exponential("50 millis"), Schedule.space
 
 const pageMax = 500
 
+/** How long an object that the index does not know is waited for: reading goes on without it, healing would not. */
+const recordedWithinMs = 500
+
 /** Every partition of the asset in the inventory, page by page. */
 const allPartitions = Effect.fnUntraced(function* (assetId: string) {
   const found: Array<string> = []
@@ -51,7 +54,19 @@ export const layer = Layer.effect(
         Effect.orDie
       )
 
+    const recorded = Effect.fnUntraced(function* (store: string, key: string) {
+      const known = yield* index.owner(store, key)
+      if (known !== null) return known
+      yield* runner.waitFor(yield* log.head, { name: Locations.name, timeoutMs: recordedWithinMs })
+      return yield* index.owner(store, key)
+    })
+
     return LocationIndex.of({
+      recorded: (store, key) =>
+        recorded(store, key).pipe(
+          Effect.tapError((error) => Effect.logDebug(`${store}/${key} is read without the index of locations`, error)),
+          Effect.orElseSucceed(() => null)
+        ),
       owner: (store, key) =>
         Effect.map(asked(index.owner(store, key)), (found) =>
           found === null ? null : { assetId: found.assetId, partitionKey: found.partitionKey }

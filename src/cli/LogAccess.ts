@@ -26,8 +26,8 @@ export const existing = (settings: DatabaseSettings) =>
   )
 
 /** Where the settings say that the database is. */
-export const where = ({ databaseUrl, dataDir }: DatabaseSettings): Database.Settings =>
-  databaseUrl === null ? { kind: "embedded", dataDir } : { kind: "url", url: databaseUrl }
+export const where = ({ databaseSetting, databaseUrl, dataDir }: DatabaseSettings): Database.Settings =>
+  databaseUrl === null ? { kind: "embedded", dataDir } : { kind: "url", url: databaseUrl, setting: databaseSetting }
 
 const requireCluster = Effect.fnUntraced(function* (dataDir: string): Effect.fn.Return<void, SettingInvalid> {
   const cluster = join(dataDir, "postgres")

@@ -4,15 +4,20 @@ import * as Actors from "../actors/Actors.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { Definitions } from "../actors/Definitions.ts"
-import * as Drain from "../actors/Drain.ts"
+import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
+import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
 import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
 import { Limits } from "../actors/Limits.ts"
+import { KnownPartitions } from "../actors/KnownPartitions.ts"
 import { Locate } from "../actors/Locate.ts"
 import { LoopWatch } from "../actors/LoopWatch.ts"
+import * as MaterializationActor from "../actors/MaterializationActor.ts"
+import { Materializer } from "../actors/Materializer.ts"
+import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
 import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
@@ -20,10 +25,12 @@ import { RecoveryEnabled } from "../actors/RecoverySettings.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
+import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
 import * as Sweeper from "../actors/Sweeper.ts"
+import { UpdateGraph } from "../actors/UpdateGraph.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
@@ -46,6 +53,13 @@ export interface RuntimeSettings {
   readonly timestoreCacheBytes?: number | undefined
   /** Folder of this process's own for local copies of partitions. */
   readonly cacheDir: string
+  readonly materializer: {
+    /** Automatic runs of one workflow and partition cool down this long after a failure, ms; doubled for each more. */
+    readonly baseBackoffMs: number
+    readonly maxBackoffMs: number
+    /** How often the graph of updates is built again although nothing has changed, ms. */
+    readonly refreshIntervalMs: number
+  }
   readonly buckets?: number | "actor"
   readonly maxIdleMs?: number
 }
@@ -71,7 +85,13 @@ export const engine = (settings: RuntimeSettings) => {
     ...(settings.timestoreCacheBytes === undefined ? {} : { cacheBytesMax: settings.timestoreCacheBytes })
   }).pipe(Layer.provideMerge(Stores.layer(settings.stores, settings.baseDir)))
 
-  const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer).pipe(
+  const { baseBackoffMs, maxBackoffMs, refreshIntervalMs } = settings.materializer
+  const backoff = Layer.succeed(MaterializationActor.MaterializerSettings, {
+    baseMs: baseBackoffMs,
+    maxMs: maxBackoffMs
+  })
+  const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
+  const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
@@ -91,10 +111,19 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(RecoveryActor.make, Actors.recovery.toLayer)),
     Layer.unwrap(Effect.map(WorkflowActor.make, Actors.workflow.toLayer)),
     Layer.unwrap(Effect.map(RunKeyActor.make, Actors.runKey.toLayer)),
-    Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer))
+    Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer)),
+    Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
+    Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
+    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
-  const background = Layer.mergeAll(Sweeper.layer, Sweeper.layerStoreReleases, Drain.layer(settings.drainMs))
+  const background = Layer.mergeAll(
+    Sweeper.layer,
+    Sweeper.layerStoreReleases,
+    Materializer.layer,
+    ScheduleActor.layerFollower,
+    Drain.layer(settings.drainMs)
+  )
   return Layer.mergeAll(EngineLive.layer, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),

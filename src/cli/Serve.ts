@@ -1,6 +1,7 @@
 import { Console, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { flushCompileCache } from "node:module"
 import { join } from "node:path"
+import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
@@ -73,6 +74,7 @@ export const start = Effect.fn("Serve.start")(function* (
     drainMs: settings.drainMs,
     settleMs: settings.storeSettleMs,
     recovery: settings.recovery,
+    materializer: settings.materializer,
     stores: app.stores,
     baseDir,
     jobs: [...app.jobs.values()],
@@ -94,7 +96,9 @@ export const start = Effect.fn("Serve.start")(function* (
     })
   )
   const http = Layer.unwrap(
-    Effect.map(Admin, ({ token }) => Server.layer({ host: settings.host, port: settings.port, token }))
+    Effect.map(Admin, ({ token }) =>
+      Server.layer({ host: settings.host, port: settings.port, token, finishWithinMs: settings.drainMs })
+    )
   )
   const context = yield* Layer.build(
     http.pipe(
@@ -105,6 +109,8 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )
   )
+  // Added last and so run first: steps have the same time to finish as the requests in flight, not what comes after.
+  yield* Effect.addFinalizer(() => Context.get(context, Drain).begin)
   const { url } = yield* Effect.provideContext(Server.Listening, context)
   const { token } = yield* Effect.provideContext(Admin, context)
   const lost = Effect.provideContext(

@@ -10,6 +10,8 @@ export interface DatabaseSettings {
   readonly dataDir: string
   /** A server of the user's; null: the embedded one under `dataDir`. */
   readonly databaseUrl: Redacted.Redacted | null
+  /** The flag or variable by which the URL was given: what its faults are told by. */
+  readonly databaseSetting: string
 }
 
 /** Everything that `serve` is told by flags and environment (CONTRACT, section 1), with defaults filled in. */
@@ -29,13 +31,13 @@ export interface Settings extends DatabaseSettings {
   /** Crashes in a row that end a step with `crash_loop`. */
   readonly crashLimit: number
   readonly storeSettleMs: number
-  /** The materializer's pacing, in ms. Checked already; it takes effect with the asset release. */
+  /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
-  /** Lines for the user about settings that are accepted and not yet acted on. */
+  /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
 
@@ -120,7 +122,11 @@ const onOff = (given: Given, variable: string, otherwise: boolean): boolean => {
 
 const databaseOf = (given: Given): DatabaseSettings => {
   const found = SettingText.find(given, "DATABASE_URL", "database-url")
-  return { dataDir: dataDir(given), databaseUrl: found === undefined ? null : databaseUrl(found) }
+  return {
+    dataDir: dataDir(given),
+    databaseUrl: found === undefined ? null : databaseUrl(found),
+    databaseSetting: found?.name ?? "DATABASE_URL"
+  }
 }
 
 const databaseUrl = ({ name, text }: { readonly name: string; readonly text: string }): Redacted.Redacted => {
@@ -190,13 +196,12 @@ const notices = (given: Given): ReadonlyArray<string> => {
   ]
     .map((variable) => SettingText.find(given, variable)?.name)
     .find((name) => name !== undefined)
-  const materializer = [
-    "ASSET_MATERIALIZER_BASE_BACKOFF_MS",
-    "ASSET_MATERIALIZER_MAX_BACKOFF_MS",
-    "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS"
-  ].filter((variable) => SettingText.find(given, variable) !== undefined)
+  const admin = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN")
+  const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
   return [
-    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`]),
-    ...materializer.map((variable) => `${variable} is set and valid; it takes effect with the asset-freshness release`)
+    ...(isShort
+      ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
+      : []),
+    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`])
   ]
 }

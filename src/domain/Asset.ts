@@ -1,10 +1,18 @@
 import { Result, Schema } from "effect"
 import type { Decider } from "./Decider.ts"
 import { AssetRef } from "./Failure.ts"
+import { type Expiry, expiryOf, Freshness } from "./Freshness.ts"
 import * as Id from "./Id.ts"
 import { ObservedRead, Part, sameContent, UsedInput } from "./Production.ts"
 
 // ------------------------------------------------------------------ events
+
+/** The workflow, run and run partition that made a generation: whom its refresh concerns. */
+const maker = {
+  workflow: Schema.String,
+  runId: Schema.String,
+  runPartitionKey: Schema.optionalKey(Schema.String)
+}
 
 /** Provenance of one generation: who made it, from what, with which parameters (F9). */
 const provenance = {
@@ -35,7 +43,11 @@ export const Event = Schema.TaggedUnion({
     contentChanged: Schema.Boolean,
     recoveryId: Schema.optionalKey(Schema.String),
     /** What makes a repeated record of this production the same one, where the attempt alone does not. */
-    productionKey: Schema.optionalKey(Schema.String)
+    productionKey: Schema.optionalKey(Schema.String),
+    /** How long this generation is fresh: as its step declares, or as the attempt's result says. */
+    freshness: Schema.optionalKey(Freshness),
+    /** Who announced it, when no run of ours made it. */
+    source: Schema.optionalKey(Schema.String)
   },
   AssetMissingDetected: {
     ...AssetRef.fields,
@@ -46,7 +58,18 @@ export const Event = Schema.TaggedUnion({
     reportedBy: Schema.optionalKey(Schema.String)
   },
   /** A generation that was reported missing has been probed and is there. */
-  AssetVerified: { ...AssetRef.fields, generation: Schema.Int }
+  AssetVerified: { ...AssetRef.fields, generation: Schema.Int },
+  /** The current generation is no longer fresh: once a generation. `expiresAt`: epoch ms. */
+  AssetExpired: {
+    ...AssetRef.fields,
+    generation: Schema.Int,
+    reason: Schema.Literals(["ttl", "cadence"]),
+    expiresAt: Schema.Int,
+    ...maker
+  },
+  /** Somebody says that the generation should be made again, and why; the next production ends it. */
+  AssetMarkedStale: { ...AssetRef.fields, generation: Schema.Int, note: Schema.String, ...maker },
+  AssetStaleCleared: { ...AssetRef.fields, generation: Schema.Int }
 })
 export type Stored = typeof Event.Type
 export type Event = Stored & { readonly at: number }
@@ -72,10 +95,21 @@ export interface Produce {
   readonly producedAt?: number | undefined
   readonly recoveryId?: string | undefined
   readonly productionKey?: string | undefined
+  readonly freshness?: Freshness | undefined
+  readonly source?: string | undefined
 }
 
 export type Unstamped =
   | Produce
+  /** The time has come at which the current generation may no longer be fresh. */
+  | { readonly _tag: "Expire" }
+  | {
+      readonly _tag: "MarkStale"
+      readonly assetId: string
+      readonly partitionKey: string
+      readonly note: string
+    }
+  | { readonly _tag: "ClearStale" }
   /** A probe of `generation` found it absent or its bytes wrong. */
   | {
       readonly _tag: "ReportMissing"
@@ -114,6 +148,11 @@ export interface State {
     readonly since: number
     readonly reason: "missing" | "corrupt"
   } | null
+  /** When the current generation stops being fresh; null: never, or it has expired already. */
+  readonly expiry: Expiry | null
+  /** The current generation has expired, epoch ms; null: it has not. */
+  readonly expiredAt: number | null
+  readonly stale: { readonly since: number; readonly note: string } | null
   /** Which attempts' productions are recorded already: the newest 256, with the generation each was given. */
   readonly recorded: ReadonlyMap<string, number>
 }
@@ -124,6 +163,9 @@ export const initial: State = {
   generations: 0,
   latest: null,
   missing: null,
+  expiry: null,
+  expiredAt: null,
+  stale: null,
   recorded: new Map()
 }
 
@@ -150,6 +192,10 @@ const healsCurrent = (
 
 // ----------------------------------------------------------------- decider
 
+/** Names are compared without case; the log has each as it was first written, so that readers see one. */
+const spelled = (state: State, { assetId, partitionKey }: AssetRef): AssetRef =>
+  state.assetId === "" ? { assetId, partitionKey } : { assetId: state.assetId, partitionKey: state.partitionKey }
+
 /** An asset without parts is its payload. */
 const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pick<Produce, "parts" | "payload">) =>
   before.parts.length + after.parts.length === 0
@@ -158,7 +204,9 @@ const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pic
 
 const produce = (state: State, command: Produce & { readonly now: number }): ReadonlyArray<Event> => {
   if (state.recorded.has(attemptKey(command))) return []
-  const { _tag, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, ...fields } = command
+  const { _tag, freshness, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, source, ...given } =
+    command
+  const fields = { ...given, ...spelled(state, command) }
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
   // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations. What it
   // was asked to heal always is one, even when a probe saw the new bytes before this record and took it for present.
@@ -176,6 +224,8 @@ const produce = (state: State, command: Produce & { readonly now: number }): Rea
       contentChanged,
       ...(recoveryId === undefined ? {} : { recoveryId }),
       ...(productionKey === undefined ? {} : { productionKey }),
+      ...(freshness === undefined ? {} : { freshness }),
+      ...(source === undefined ? {} : { source }),
       at: now
     }
   ]
@@ -186,7 +236,8 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
     case "Produce":
       return Result.succeed(produce(state, command))
     case "ReportMissing": {
-      const { _tag, now, ...fields } = command
+      const { _tag, now, ...given } = command
+      const fields = { ...given, ...spelled(state, command) }
       // A report about an older generation says nothing about the current one: the reporter just tries again.
       if (command.generation !== currentGeneration(state) || state.missing !== null) return Result.succeed([])
       const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
@@ -194,13 +245,43 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
     }
     case "ReportPresent": {
       if (state.missing?.generation !== command.generation) return Result.succeed([])
-      const { assetId, generation, now, partitionKey } = command
-      return Result.succeed([{ _tag: "AssetVerified", assetId, partitionKey, generation, at: now }])
+      const { generation, now } = command
+      return Result.succeed([{ _tag: "AssetVerified", ...spelled(state, command), generation, at: now }])
+    }
+    case "Expire": {
+      const { assetId, expiry, latest, partitionKey } = state
+      if (latest === null || expiry === null || expiry.at > command.now) return Result.succeed([])
+      const { generation } = latest
+      const subject = { assetId, partitionKey, generation, ...makerOf(latest) }
+      return Result.succeed([
+        { _tag: "AssetExpired", ...subject, reason: expiry.reason, expiresAt: expiry.at, at: command.now }
+      ])
+    }
+    case "MarkStale": {
+      const { assetId, note, now, partitionKey } = command
+      const { latest } = state
+      if (latest === null || state.stale?.note === note) return Result.succeed([])
+      const { generation } = latest
+      return Result.succeed([
+        { _tag: "AssetMarkedStale", assetId, partitionKey, generation, note, ...makerOf(latest), at: now }
+      ])
+    }
+    case "ClearStale": {
+      const { assetId, partitionKey } = state
+      const generation = currentGeneration(state)
+      if (state.stale === null) return Result.succeed([])
+      return Result.succeed([{ _tag: "AssetStaleCleared", assetId, partitionKey, generation, at: command.now }])
     }
     case "Read":
       return Result.succeed([])
   }
 }
+
+const makerOf = ({ runId, runPartitionKey, workflow }: Generation) => ({
+  workflow,
+  runId,
+  ...(runPartitionKey === undefined ? {} : { runPartitionKey })
+})
 
 /** A heal takes the place of what was lost whatever its time says, else the asset would stay lost with its bytes there. */
 const isNewer = (state: State, produced: ProducedEvent): boolean =>
@@ -221,6 +302,9 @@ export const evolve = (state: State, event: Event): State => {
         generations: event.generation,
         latest: newer ? generation : state.latest,
         missing: newer ? null : state.missing,
+        expiry: newer ? expiryOf(event) : state.expiry,
+        expiredAt: newer ? null : state.expiredAt,
+        stale: newer ? null : state.stale,
         recorded
       }
     }
@@ -233,6 +317,12 @@ export const evolve = (state: State, event: Event): State => {
       }
     case "AssetVerified":
       return { ...state, missing: null }
+    case "AssetExpired":
+      return { ...state, expiry: null, expiredAt: event.expiresAt }
+    case "AssetMarkedStale":
+      return { ...state, stale: { since: event.at, note: event.note } }
+    case "AssetStaleCleared":
+      return { ...state, stale: null }
   }
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto"
 import { Cron, DateTime, Effect, Option, Result, Schema, SchemaIssue } from "effect"
-import { canonicalJson, type JsonObject, jsonCopy, pathText, type Problem } from "./JsonBounds.ts"
-import { PartitionKey } from "./Partitioning.ts"
+import * as Id from "./Id.ts"
+import { canonicalJson, isObject, type JsonObject, jsonCopy, pathText, type Problem } from "./JsonBounds.ts"
+import { partitionKeyFault } from "./Partitioning.ts"
 
 /** Longest time in ms that a timer takes (2^31 - 1, about 24.8 days): the bound of every time-out and delay. */
 export const timerMsMax = 2_147_483_647
@@ -12,12 +13,6 @@ export const runPartitionKeyTemplate = "{{ run.partitionKey }}"
 /** A field's value when it is left out. Decoding fills it, so that nothing behind it knows about defaults. */
 const orElse = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]): Schema.withDecodingDefaultKey<S> =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
-
-/** A setting whose shape is checked and which is then refused, because nothing would act on it yet (F87). */
-const later = (setting: string, release: string) =>
-  Schema.makeFilter(
-    (_: unknown) => `"${setting}" is not supported yet: it comes with the ${release} release; remove it`
-  )
 
 const text = (pattern: RegExp, message: string) => Schema.String.check(Schema.isPattern(pattern, { message }))
 const textUpTo = (lengthMax: number) => Schema.String.check(Schema.isMaxLength(lengthMax))
@@ -66,11 +61,27 @@ const CronExpression = Schema.String.check(
   )
 )
 
-const Schedule = Schema.Struct({
+/**
+ * When the workflow runs by the clock. `catchUp`: occurrences that were missed while nothing ran are made up for, oldest
+ * first; otherwise only the newest. `window`: of time-window partitions, the one that the occurrence lies in, or the one
+ * before it, which is complete.
+ */
+export const Schedule = Schema.Struct({
   cron: CronExpression,
   timezone: orElse(TimeZone, "UTC"),
-  catchUp: orElse(Schema.Boolean, false)
-}).check(later("schedule", "scheduling"))
+  catchUp: orElse(Schema.Boolean, false),
+  window: orElse(Schema.Literals(["current", "previous"]), "current")
+})
+export type Schedule = typeof Schedule.Type
+
+const clockTime = text(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as "22:00"')
+
+/** Hours of every day in which no automatic run starts; `to` before `from` ends on the next day. */
+const QuietHours = Schema.Struct({
+  from: clockTime,
+  to: clockTime,
+  timezone: orElse(TimeZone, "UTC")
+})
 
 /**
  * When a step that ended as `transient` is tried again. `maxAttempts` counts the first execution too; `strategy: "none"`
@@ -102,25 +113,43 @@ export const AssetRecovery = Schema.Struct({
 })
 export type AssetRecovery = typeof AssetRecovery.Type
 
-const Freshness = Schema.Struct({
+/** How long an asset is fresh, ms: after a production, by the clock, and until a consumer refuses it. */
+export const Freshness = Schema.Struct({
   ttlMs: Schema.optionalKey(ageMs),
   cadenceMs: Schema.optionalKey(ageMs),
   maxAgeMs: Schema.optionalKey(ageMs)
-}).check(later("freshness", "asset-freshness"))
+})
+export type Freshness = typeof Freshness.Type
 
-const AutoMaterialize = Schema.Struct({
+/** Whether and how the producing workflow runs by itself. A block means `enabled` unless it says otherwise. */
+export const AutoMaterialize = Schema.Struct({
   enabled: orElse(Schema.Boolean, true),
   onUpstreamUpdate: orElse(Schema.Boolean, false),
   priority: orElse(int(0, 1_000_000), 100),
   parameterDefaults: orElse(json, {}),
   allowCycle: orElse(Schema.Boolean, false)
-}).check(later("autoMaterialize", "auto-materialization"))
+})
+export type AutoMaterialize = typeof AutoMaterialize.Type
+
+/** Every key that cannot be one, or is another's in different case. */
+const partitionKeysFaults = (keys: ReadonlyArray<string>) => {
+  const first = new Map<string, number>()
+  return keys.flatMap((key, index) => {
+    const earlier = first.get(Id.partitionKey(key))
+    if (earlier === undefined) first.set(Id.partitionKey(key), index)
+    const fault =
+      partitionKeyFault(key) ??
+      (earlier === undefined ? undefined : `must not be listed twice: it is keys[${earlier}], compared without case`)
+    return fault === undefined ? [] : [{ path: [index], issue: fault }]
+  })
+}
 
 const StaticPartitioning = Schema.Struct({
   type: Schema.Literal("static"),
-  keys: listUpTo(PartitionKey, 10_000).check(
+  // One check for all keys: the checks of a list are not asked when one of its items is refused.
+  keys: listUpTo(Schema.String, 10_000).check(
     Schema.isMinLength(1, { message: "must list at least one key" }),
-    Schema.isUnique({ message: "must not list a key twice" })
+    Schema.makeFilter(partitionKeysFaults)
   )
 })
 
@@ -133,12 +162,12 @@ export const Partitioning = Schema.Union([
     timezone: orElse(TimeZone, "UTC"),
     format: Schema.optionalKey(textUpTo(100).check(Schema.isNonEmpty())),
     lookbackWindows: Schema.optionalKey(int(1, 100_000))
-  }).check(later("timeWindow", "time-window partitions")),
+  }),
   Schema.Struct({
     type: Schema.Literal("dynamic"),
     maxKeys: Schema.optionalKey(int(1, 1_000_000)),
     retentionDays: Schema.optionalKey(int(1, 36_500))
-  }).check(later("dynamic", "dynamic partitions"))
+  })
 ]).annotate({ expected: 'an object whose type is "static", "timeWindow" or "dynamic"' })
 export type Partitioning = typeof Partitioning.Type
 
@@ -153,20 +182,22 @@ export const ProducedAsset = Schema.Struct({
 })
 export type ProducedAsset = typeof ProducedAsset.Type
 
-/** An asset that a step needs. `partitionKey` is a template; `partitions: "all"`: every recorded partition. */
+/**
+ * An asset that a step needs. `partitionKey` is a template; `partitions: "all"`: every recorded partition. `updateOn`:
+ * what counts as an update where the workflow's `autoMaterialize` has `onUpstreamUpdate`.
+ */
 export const ConsumedAsset = Schema.Struct({
   assetId: AssetId,
   partitionKey: orElse(textUpTo(2000), runPartitionKeyTemplate),
   partitions: orElse(
-    Schema.Union([
-      Schema.Literal("same"),
-      Schema.Literal("all"),
-      Schema.Struct({ last: int(1, 100_000) }).check(later("partitions.last", "time-window partitions"))
-    ]).annotate({ expected: '"same", "all" or {"last": n}' }),
+    Schema.Union([Schema.Literal("same"), Schema.Literal("all"), Schema.Struct({ last: int(1, 100_000) })]).annotate({
+      expected: '"same", "all" or {"last": n}'
+    }),
     "same"
   ),
   optional: orElse(Schema.Boolean, false),
-  maxAgeMs: Schema.optionalKey(ageMs.check(later("maxAgeMs", "asset-freshness")))
+  maxAgeMs: Schema.optionalKey(ageMs),
+  updateOn: orElse(Schema.Literals(["produced", "expired", "none"]), "produced")
 })
 export type ConsumedAsset = typeof ConsumedAsset.Type
 
@@ -196,6 +227,7 @@ export const Workflow = Schema.Struct({
   concurrency: Schema.optionalKey(int(1, 10_000)),
   recovery: orElse(Schema.Struct({ enabled: orElse(Schema.Boolean, true) }), {}),
   schedule: Schema.optionalKey(Schedule),
+  quietHours: orElse(listUpTo(QuietHours, 20), []),
   steps: listUpTo(StepDefinition, 500).check(Schema.isMinLength(1, { message: "must list at least one step" }))
 })
 
@@ -211,33 +243,47 @@ export class DefinitionInvalid extends Schema.TaggedError<DefinitionInvalid>()("
   }
 }
 
-/**
- * Reads a workflow definition; `slug` is the one of the address it was put under, which the body may leave out but not
- * contradict. Only the shape is judged here: `DefinitionCheck.check` judges the whole.
- */
-export const parseDefinition = (input: unknown, slug?: string): Result.Result<Definition, DefinitionInvalid> => {
-  const copied = jsonCopy(input)
-  if (copied.problems.length > 0) return Result.fail(new DefinitionInvalid({ problems: copied.problems }))
-  const source = withSlug(copied.value, slug)
-  const problems: Array<Problem> = []
-  if (slug !== undefined && isObject(source) && source.slug !== slug) {
-    problems.push({ path: "slug", message: `must be "${slug}", as in the address` })
-  }
-  const decoded = decode(source)
-  if (Result.isFailure(decoded)) problems.push(...decoded.failure)
-  if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new DefinitionInvalid({ problems }))
-  return Result.succeed({ ...decoded.success, steps: decoded.success.steps.map(plain), source: source as JsonObject })
+/** What was put, as JSON, and every fault of its shape; `definition` is undefined when there is one. */
+export interface Shape {
+  readonly source: Schema.Json
+  readonly definition: Definition | undefined
+  readonly problems: ReadonlyArray<Problem>
 }
 
 /**
- * The definition without regard to fields that it should not have: for listing the faults of the whole beside those.
- * Undefined when something else is wrong with its shape.
+ * Reads a workflow definition; `slug` is the one of the address it was put under, which the body may leave out but not
+ * contradict. Only the shape is judged here: `DefinitionCheck` judges the whole.
  */
-export const withoutUnknownFields = (input: unknown, slug: string): Definition | undefined => {
-  const source = withSlug(jsonCopy(input).value, slug)
-  const decoded = decodeKnownFields(source)
-  if (Result.isFailure(decoded)) return undefined
-  return { ...decoded.success, steps: decoded.success.steps.map(plain), source: source as JsonObject }
+export const shapeOf = (input: unknown, slug?: string): Shape => {
+  const copied = jsonCopy(input)
+  const source = withSlug(copied.value, slug)
+  const decoded = decode(source)
+  // Where something is no JSON, its shape has nothing to add.
+  const broken = new Set(copied.problems.map(({ path }) => path))
+  const problems = [
+    ...copied.problems,
+    ...Result.match(decoded, {
+      onSuccess: () => [],
+      onFailure: (faults) => faults.filter(({ path }) => !broken.has(path))
+    })
+  ]
+  // A slug that cannot be one is told once, also when the body has another.
+  if (contradicts(copied.value, slug) && !problems.some(({ path }) => path === "slug")) {
+    problems.push({ path: "slug", message: `must be "${slug}", as in the address` })
+  }
+  if (Result.isFailure(decoded) || problems.length > 0) return { source, definition: undefined, problems }
+  const definition = {
+    ...decoded.success,
+    steps: decoded.success.steps.map(plain),
+    source: source as JsonObject
+  }
+  return { source, definition, problems }
+}
+
+/** A definition of the right shape, or every fault of it. */
+export const parseDefinition = (input: unknown, slug?: string): Result.Result<Definition, DefinitionInvalid> => {
+  const { definition, problems } = shapeOf(input, slug)
+  return definition === undefined ? Result.fail(new DefinitionInvalid({ problems })) : Result.succeed(definition)
 }
 
 /** What reads show: what the user put, with its version. */
@@ -251,17 +297,19 @@ export const contentHash = (source: JsonObject): string =>
 export const faultText = (problem: Problem): string =>
   problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`
 
-const isObject = (value: Schema.Json): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+/** The address says which workflow it is: its slug is the one that is judged. */
+const withSlug = (value: Schema.Json, slug: string | undefined): Schema.Json => {
+  if (slug === undefined || !isObject(value)) return value
+  return contradicts(value, slug) || value.slug === undefined ? { ...value, slug } : value
+}
 
-const withSlug = (value: Schema.Json, slug: string | undefined): Schema.Json =>
-  slug !== undefined && isObject(value) && value.slug === undefined ? { slug, ...value } : value
+const contradicts = (value: Schema.Json, slug: string | undefined): boolean =>
+  slug !== undefined && isObject(value) && value.slug !== undefined && value.slug !== slug
 
 /** No retry is one attempt, whatever number stands beside it. */
 const plain = (step: StepDefinition): StepDefinition =>
   step.retryPolicy.strategy === "none" ? { ...step, retryPolicy: { ...step.retryPolicy, maxAttempts: 1 } } : step
 
-const decodeKnownFields = Schema.decodeUnknownResult(Workflow, { onExcessProperty: "ignore" })
 const decodeWorkflow = Schema.decodeUnknownResult(Workflow, { errors: "all", onExcessProperty: "error" })
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1({

@@ -1,76 +1,112 @@
-import type { Definition, StepDefinition } from "./Definition.ts"
+import { Result } from "effect"
+import { type Definition, DefinitionInvalid, shapeOf } from "./Definition.ts"
+import * as DefaultParameters from "./DefaultParameters.ts"
+import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.ts"
 import * as Id from "./Id.ts"
 import { pathText, type Problem } from "./JsonBounds.ts"
 import { schemaProblems } from "./JsonSchemaCheck.ts"
 import * as Template from "./Template.ts"
 
 /**
+ * Reads a workflow definition and judges it as a whole; `slug` is the one of its address. Fails with every fault there
+ * is: those of the shape do not hide those of the whole, which is judged as far as it can be read.
+ */
+export const parse = (
+  input: unknown,
+  isKnownJob: (jobSlug: string) => boolean,
+  slug?: string
+): Result.Result<Definition, DefinitionInvalid> => {
+  const { definition, problems: ofShape, source } = shapeOf(input, slug)
+  const problems = [...ofShape, ...check(outlineOf(source), isKnownJob)]
+  return definition === undefined || problems.length > 0
+    ? Result.fail(new DefinitionInvalid({ problems }))
+    : Result.succeed(definition)
+}
+
+/**
  * Every fault of a definition as a whole, that no single field shows: duplicate step ids, missing and circular
  * dependencies, jobs that `isKnownJob` does not know, assets made twice or consumed by their own step, templates that
- * cannot be read or name a step that need not have run, a parameters schema that cannot be applied.
+ * cannot be read or name a step that need not have run, a schema that cannot be applied, defaults that break it.
  */
-export const check = (
-  definition: Pick<Definition, "steps" | "parametersSchema">,
-  isKnownJob: (jobSlug: string) => boolean
-): ReadonlyArray<Problem> => [
-  ...(definition.parametersSchema === undefined
-    ? []
-    : schemaProblems(definition.parametersSchema, ["parametersSchema"])),
-  ...definition.steps.flatMap(({ produces }, step) =>
+export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean): ReadonlyArray<Problem> => [
+  ...parameters(outline),
+  ...outline.steps.flatMap(({ produces }, step) =>
     produces.flatMap(({ schema }, position) =>
       schema === undefined ? [] : schemaProblems(schema, ["steps", step, "produces", position, "schema"])
     )
   ),
-  ...duplicateIds(definition.steps),
-  ...unknownJobs(definition.steps, isKnownJob),
-  ...dependencies(definition.steps),
-  ...cycles(definition.steps),
-  ...assets(definition.steps),
-  ...templates(definition.steps)
+  ...duplicateIds(outline.steps),
+  ...unknownJobs(outline.steps, isKnownJob),
+  ...dependencies(outline.steps),
+  ...cycles(outline.steps),
+  ...assets(outline.steps),
+  ...templates(outline.steps)
 ]
+
+const parameters = ({ defaultParameters = {}, parametersSchema }: Outline): ReadonlyArray<Problem> => {
+  if (parametersSchema === undefined) return []
+  const faults = schemaProblems(parametersSchema, ["parametersSchema"])
+  return faults.length > 0 ? faults : DefaultParameters.problems(parametersSchema, defaultParameters)
+}
 
 const problem = (path: ReadonlyArray<PropertyKey>, message: string): Problem => ({ path: pathText(path), message })
 
-const duplicateIds = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> => {
+const duplicateIds = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
   const first = new Map<string, number>()
   return steps.flatMap(({ id }, index) => {
-    const earlier = first.get(id)
-    if (earlier === undefined) first.set(id, index)
+    const earlier = id === undefined ? undefined : first.get(id)
+    if (id !== undefined && earlier === undefined) first.set(id, index)
     return earlier === undefined ? [] : [problem(["steps", index, "id"], `"${id}" is also the id of steps[${earlier}]`)]
   })
 }
 
-const unknownJobs = (steps: ReadonlyArray<StepDefinition>, isKnownJob: (jobSlug: string) => boolean) =>
+const unknownJobs = (steps: ReadonlyArray<OutlineStep>, isKnownJob: (jobSlug: string) => boolean) =>
   steps.flatMap(({ jobSlug }, index) =>
-    isKnownJob(jobSlug) ? [] : [problem(["steps", index, "jobSlug"], `job "${jobSlug}" is not defined by the app`)]
+    jobSlug === undefined || isKnownJob(jobSlug)
+      ? []
+      : [problem(["steps", index, "jobSlug"], `job "${jobSlug}" is not defined by the app`)]
   )
 
-const dependencies = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> => {
+const dependencies = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
   const ids = new Set(steps.map(({ id }) => id))
   return steps.flatMap(({ dependsOn, id }, index) =>
     dependsOn.flatMap((dependency, position) => {
       const path = ["steps", index, "dependsOn", position]
+      if (dependency === undefined) return []
       if (dependency === id) return [problem(path, `step "${id}" depends on itself`)]
       return ids.has(dependency) ? [] : [problem(path, `step "${dependency}" does not exist`)]
     })
   )
 }
 
+/** The first of each id: a duplicate is a fault of its own. */
+const stepsById = (steps: ReadonlyArray<OutlineStep>): ReadonlyMap<string, OutlineStep> => {
+  const found = new Map<string, OutlineStep>()
+  for (const step of steps) if (step.id !== undefined && !found.has(step.id)) found.set(step.id, step)
+  return found
+}
+
 /** One problem a cycle, named by its steps in order: `a → b → a`. Self-dependencies are told by `dependencies`. */
-const cycles = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> => {
-  const byId = new Map(steps.map((step) => [step.id, step]))
+const cycles = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
+  const byId = stepsById(steps)
   const done = new Set<string>()
   const found: Array<Problem> = []
-  for (const { id: start } of steps) {
+  for (const start of byId.keys()) {
     // Depth first without recursion; each entry of the path keeps how many of its dependencies were followed.
     const path: Array<{ readonly id: string; next: number }> = done.has(start) ? [] : [{ id: start, next: 0 }]
     while (path.length > 0) {
       const current = path[path.length - 1]!
-      const dependency = byId.get(current.id)?.dependsOn[current.next++]
-      if (dependency === undefined) {
+      const followed = byId.get(current.id)?.dependsOn ?? []
+      const dependency = followed[current.next++]
+      if (current.next > followed.length) {
         done.add(current.id)
         path.pop()
-      } else if (dependency !== current.id && byId.has(dependency) && !done.has(dependency)) {
+      } else if (
+        dependency !== undefined &&
+        dependency !== current.id &&
+        byId.has(dependency) &&
+        !done.has(dependency)
+      ) {
         const from = path.findIndex(({ id }) => id === dependency)
         if (from < 0) path.push({ id: dependency, next: 0 })
         else {
@@ -83,23 +119,25 @@ const cycles = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> =>
   return found
 }
 
-const assets = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> => {
+const assets = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
   const producers = new Map<string, string>()
+  const nameOf = ({ id }: OutlineStep, index: number) => (id === undefined ? `steps[${index}]` : `step "${id}"`)
   const found: Array<Problem> = []
   for (const [index, step] of steps.entries()) {
     for (const [position, { assetId }] of step.produces.entries()) {
+      if (assetId === undefined) continue
       const path = ["steps", index, "produces", position, "assetId"]
       const earlier = producers.get(Id.assetKey(assetId))
-      if (earlier === undefined) producers.set(Id.assetKey(assetId), step.id)
-      else found.push(problem(path, `asset "${assetId}" is already produced by step "${earlier}"`))
+      if (earlier === undefined) producers.set(Id.assetKey(assetId), nameOf(step, index))
+      else found.push(problem(path, `asset "${assetId}" is already produced by ${earlier}`))
     }
-    const own = new Set(step.produces.map(({ assetId }) => Id.assetKey(assetId)))
+    const own = new Set(step.produces.map(({ assetId = "" }) => Id.assetKey(assetId)))
     for (const [position, { assetId }] of step.consumes.entries()) {
-      if (own.has(Id.assetKey(assetId))) {
+      if (assetId !== undefined && own.has(Id.assetKey(assetId))) {
         found.push(
           problem(
             ["steps", index, "consumes", position, "assetId"],
-            `step "${step.id}" consumes "${assetId}" and produces it`
+            `${nameOf(step, index)} consumes "${assetId}" and produces it`
           )
         )
       }
@@ -109,14 +147,16 @@ const assets = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> =>
 }
 
 /** What a template names must have run before its step, on every path: only what the step depends on has. */
-const templates = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem> => {
-  const byId = new Map(steps.map((step) => [step.id, step]))
+const templates = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
+  const byId = stepsById(steps)
   return steps.flatMap((step, index) => {
     let before: ReadonlySet<string> | undefined
     const stepFault = (stepId: string) => {
       if (!byId.has(stepId)) return `names step "${stepId}", which does not exist`
       before ??= ancestors(step, byId)
-      return before.has(stepId) ? undefined : `names step "${stepId}", on which step "${step.id}" does not depend`
+      return before.has(stepId)
+        ? undefined
+        : `names step "${stepId}", on which ${step.id === undefined ? `steps[${index}]` : `step "${step.id}"`} does not depend`
     }
     return [
       ...Template.problems(step.parameters, ["steps", index, "parameters"], stepFault),
@@ -127,12 +167,12 @@ const templates = (steps: ReadonlyArray<StepDefinition>): ReadonlyArray<Problem>
   })
 }
 
-const ancestors = (step: StepDefinition, byId: ReadonlyMap<string, StepDefinition>): ReadonlySet<string> => {
+const ancestors = (step: OutlineStep, byId: ReadonlyMap<string, OutlineStep>): ReadonlySet<string> => {
   const found = new Set<string>()
   const open = [...step.dependsOn]
   while (open.length > 0) {
     const id = open.pop()!
-    if (found.has(id)) continue
+    if (id === undefined || found.has(id)) continue
     found.add(id)
     open.push(...(byId.get(id)?.dependsOn ?? []))
   }

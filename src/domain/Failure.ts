@@ -36,3 +36,20 @@ export const Failure = Schema.Struct({
   url: Schema.optionalKey(Schema.String)
 })
 export type Failure = typeof Failure.Type
+
+/** Longest text of a failure that is kept, in UTF-16 units. */
+const textLengthMax = 8_000
+
+/** Text as the log keeps it: bounded, a NUL written as `\\0`, and a half of a surrogate pair as U+FFFD. */
+export const storableText = (text: string): string =>
+  (text.length <= textLengthMax ? text : `${text.slice(0, textLengthMax)}…`).replaceAll("\0", "\\0").toWellFormed()
+
+/** The failure with every text of it storable. */
+export const storable = (failure: Failure): Failure => {
+  const { asset } = failure
+  const texts = Object.entries(failure).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+  const kept: Partial<Failure> = Object.fromEntries(texts.map(([field, text]) => [field, storableText(text)]))
+  if (asset === undefined) return { ...failure, ...kept }
+  const named = { assetId: storableText(asset.assetId), partitionKey: storableText(asset.partitionKey) }
+  return { ...failure, ...kept, asset: named }
+}

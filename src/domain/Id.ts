@@ -24,12 +24,21 @@ const base32 = (bytes: Uint8Array): string => {
 export const ofParts = (...parts: ReadonlyArray<string | number>): string =>
   base32(createHash("sha256").update(JSON.stringify(parts)).digest())
 
+/** The letters A to Z in lower case, and no others: what `lower(… COLLATE "C")` does in Postgres, on every server. */
+const withoutCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+
 /** Asset ids are compared without case: this is the form that keys are made of. */
-export const assetKey = (assetId: string): string => assetId.toLowerCase()
+export const assetKey = (assetId: string): string => withoutCase(assetId)
+
+/** Partition keys are compared without case, too; people are shown them as they were first written. */
+export const partitionKey = (key: string): string => withoutCase(key)
+
+/** The id of the RunKey actor of a workflow's run key, which is compared without case. */
+export const runKey = (workflow: string, key: string): string => ofParts(workflow, withoutCase(key))
 
 /** The id of the Asset actor of one partition; an unpartitioned asset has the partition key "". */
-export const asset = (assetId: string, partitionKey: string): string => ofParts(assetKey(assetId), partitionKey)
+export const asset = (assetId: string, key: string): string => ofParts(assetKey(assetId), withoutCase(key))
 
 /** The id of the Recovery of one lost generation; generation 0 is an input that was never produced. */
-export const recovery = (assetId: string, partitionKey: string, lostGeneration: number): string =>
-  ofParts(assetKey(assetId), partitionKey, lostGeneration)
+export const recovery = (assetId: string, key: string, lostGeneration: number): string =>
+  ofParts(assetKey(assetId), withoutCase(key), lostGeneration)

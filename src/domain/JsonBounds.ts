@@ -1,4 +1,4 @@
-import type { Schema } from "effect"
+import { Result, type Schema } from "effect"
 
 /** One fault of an input: where (`steps[0].retryPolicy.foo`, "" for the whole) and what is wrong there. */
 export interface Problem {
@@ -7,6 +7,10 @@ export interface Problem {
 }
 
 export type JsonObject = { readonly [key: string]: Schema.Json }
+
+/** Whether a JSON value is an object, and no list. */
+export const isObject = (value: Schema.Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** How deep objects and arrays may be nested: more is a mistake or an attack on whatever walks them. */
 export const depthMax = 64
@@ -75,11 +79,56 @@ const copy = (input: unknown, path: ReadonlyArray<PropertyKey>, problems: Array<
   return out
 }
 
-/** Own keys only, whatever the key: what `value[key]` would be without a prototype. */
-export const ownProperty = (value: Schema.Json, key: string): Schema.Json | undefined => {
-  if (typeof value !== "object" || value === null || reservedKeys.has(key) || !Object.hasOwn(value, key))
-    return undefined
-  return (value as { readonly [key: string]: Schema.Json })[key]
+/**
+ * The JSON text of a value, as `JSON.stringify` writes it, or why it has none that can be stored and where: a bigint, a
+ * value that contains itself, a NUL character, nesting deeper than `depthMax`, a `toJSON` or getter that throws.
+ */
+export const jsonText = (input: unknown): Result.Result<string, Problem> => {
+  /** The objects from the root to the one that is being written, each with its key in the one before. */
+  const open: Array<{ readonly value: unknown; readonly key: PropertyKey }> = []
+  let at: ReadonlyArray<PropertyKey> = []
+  const refuse = (message: string): never => {
+    throw new Unwritable(message)
+  }
+  const write = function (this: unknown, key: string, value: unknown): unknown {
+    while (open.length > 0 && open[open.length - 1]!.value !== this) open.pop()
+    const name = Array.isArray(this) ? Number(key) : key
+    at = open.length === 0 ? [] : [...open.slice(1).map((entry) => entry.key), name]
+    if (key.includes("\u0000")) refuse("must not contain the NUL character")
+    if (typeof value === "bigint") refuse("must be JSON, not a bigint")
+    if (typeof value === "string" && value.includes("\u0000")) refuse("must not contain the NUL character")
+    if (typeof value !== "object" || value === null) return value
+    const same = open.findIndex((entry) => entry.value === value)
+    if (same >= 0) {
+      const where = pathText(open.slice(1, same + 1).map((entry) => entry.key))
+      refuse(`must not contain itself: it is ${where === "" ? "the whole" : where}`)
+    }
+    if (open.length >= depthMax) refuse(`is nested deeper than ${depthMax} levels`)
+    open.push({ value, key: name })
+    return value
+  }
+  try {
+    const text: string | undefined = JSON.stringify(input, write)
+    return text === undefined
+      ? Result.fail({
+          path: "",
+          message: `must be JSON, not ${typeof input === "undefined" ? "undefined" : `a ${typeof input}`}`
+        })
+      : Result.succeed(text)
+  } catch (cause) {
+    const message = cause instanceof Unwritable ? cause.message : `cannot be written as JSON: ${textOf(cause)}`
+    return Result.fail({ path: pathText(at), message })
+  }
+}
+
+class Unwritable extends Error {}
+
+const textOf = (cause: unknown): string => {
+  try {
+    return cause instanceof Error ? cause.message : String(cause)
+  } catch {
+    return "what it threw cannot be read"
+  }
 }
 
 /** JSON text with sorted keys: equal for equal content, whatever the order in which it was written. */

@@ -1,6 +1,9 @@
-import { JsonSchema, Result, Schema, SchemaRepresentation } from "effect"
+import { Ajv, type ErrorObject } from "ajv"
+import { Ajv2020 } from "ajv/dist/2020.js"
+import { Result, Schema } from "effect"
 import { problemsOf } from "./Definition.ts"
-import { type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
+import { canonicalJson, isObject, type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
+import * as LinearPattern from "./LinearPattern.ts"
 
 /**
  * The keywords of JSON Schema (draft 2020-12, and `definitions` of draft 7) and the shape of each. A schema is code
@@ -32,7 +35,6 @@ const Keywords: Schema.Codec<unknown> = Schema.suspend(() => {
     maxProperties: count
   }
   const combined = { allOf: list, anyOf: list, oneOf: list, not: one }
-  // Known to JSON Schema; whether they can be applied is for the import to say.
   const conditional = {
     if: one,
     then: one,
@@ -72,58 +74,228 @@ const Node: Schema.Codec<unknown> = Schema.Union([Schema.Boolean, Keywords])
 
 const decodeKeywords = Schema.decodeUnknownResult(Keywords, { errors: "all", onExcessProperty: "error" })
 
-type Check = (value: unknown) => ReadonlyArray<Problem>
+type Check = (value: unknown) => ReadonlyArray<Fault>
+
+/** What is wrong, and at which path of the value or the schema. */
+interface Fault {
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly message: string
+}
 
 /** Compiled once a schema: definitions are parsed once and live as long as the process. */
-const compiled = new WeakMap<JsonObject, Result.Result<Check, Problem>>()
+const compiled = new WeakMap<JsonObject, Result.Result<Check, Fault>>()
 
 /** Every reason why this JSON Schema cannot be applied; `path` is where it stands. */
 export const schemaProblems = (schema: JsonObject, path: ReadonlyArray<PropertyKey>): ReadonlyArray<Problem> => {
   const prefix = pathText(path)
   const keywords = decodeKeywords(schema)
-  const found = Result.isFailure(keywords)
-    ? problemsOf(keywords.failure.issue)
-    : Result.match(compile(schema), { onSuccess: () => [], onFailure: (problem) => [problem] })
-  return found.map((problem) => ({ path: below(prefix, problem.path), message: problem.message }))
+  if (Result.isFailure(keywords)) {
+    const below = (problem: Problem) =>
+      prefix === "" || problem.path === "" || problem.path.startsWith("[")
+        ? `${prefix}${problem.path}`
+        : `${prefix}.${problem.path}`
+    return problemsOf(keywords.failure.issue).map((problem) => ({ path: below(problem), message: problem.message }))
+  }
+  const whole = faultsIn(schema, [], isDraft7(schema))
+  const found =
+    whole.length > 0 ? whole : Result.match(compile(schema), { onSuccess: () => [], onFailure: (fault) => [fault] })
+  return found.map((fault) => ({ path: pathText([...path, ...fault.path]), message: fault.message }))
 }
 
 /** Every fault of `value` under the schema; `name` is what the value is called in paths, such as `parameters`. */
 export const checkAgainst = (schema: JsonObject, value: unknown, name: string): ReadonlyArray<Problem> => {
   const check = compile(schema)
   if (Result.isFailure(check)) return [{ path: `${name}Schema`, message: check.failure.message }]
-  return check.success(value).map(({ message, path }) => ({ path: below(name, path), message }))
+  return check.success(value).map(({ message, path }) => ({ path: `${name}${belowText(path)}`, message }))
 }
 
-const below = (prefix: string, path: string) =>
-  path === "" || path.startsWith("[") ? `${prefix}${path}` : `${prefix}.${path}`
+/** A path below a name: begins with a dot or a bracket. */
+const belowText = (path: ReadonlyArray<PropertyKey>) => {
+  const text = pathText(path)
+  return text === "" || text.startsWith("[") ? text : `.${text}`
+}
 
-const compile = (schema: JsonObject): Result.Result<Check, Problem> => {
+const compile = (schema: JsonObject): Result.Result<Check, Fault> => {
   const known = compiled.get(schema)
   if (known !== undefined) return known
-  const made = Result.try({ try: () => importSchema(schema), catch: importProblem })
+  const made = Result.try({
+    try: () => compileSchema(schema),
+    catch: (cause) => ({ path: [], message: `cannot be applied: ${cause instanceof Error ? cause.message : cause}` })
+  })
   compiled.set(schema, made)
   return made
 }
 
-const importSchema = (schema: JsonObject): Check => {
-  const isDraft7 = String(schema.$schema ?? "").includes("draft-07") || Object.hasOwn(schema, "definitions")
-  const document = isDraft7 ? JsonSchema.fromSchemaDraft07(schema) : JsonSchema.fromSchemaDraft2020_12(schema)
-  // Patterns are applied: who may define a workflow may run code here anyway.
-  const imported = SchemaRepresentation.fromJsonSchemaDocument(document, { patterns: "apply" })
-  const decode = Schema.decodeUnknownResult(imported as Schema.Codec<unknown>, {
-    errors: "all",
-    onExcessProperty: "error"
+/**
+ * How many steps one check may take, at worst half a second. A pattern's search costs its program size times the length
+ * of the text (a text of 1 MiB may be searched by one of about 20 parts); following a reference costs 50, because
+ * branches that refer to each other double the work with each level of the value.
+ */
+export const stepsMax = 20_000_000
+const referenceSteps = 50
+
+class StepsExceeded extends Error {}
+
+const isDraft7 = (schema: JsonObject) =>
+  String(schema.$schema ?? "").includes("draft-07") || Object.hasOwn(schema, "definitions")
+
+const compileSchema = (schema: JsonObject): Check => {
+  let steps = 0
+  const spend = (cost: number, fault: string): void => {
+    steps += cost
+    if (steps > stepsMax) throw new StepsExceeded(fault)
+  }
+  const regExp = (source: string) => {
+    const pattern = Result.getOrThrowWith(LinearPattern.compile(source), (fault) => new Error(fault))
+    const test = (text: string) => {
+      spend(pattern.steps(text), "is too long for the patterns of its schema")
+      return pattern.test(text)
+    }
+    return { test, toString: () => source }
+  }
+  const options = {
+    allErrors: true,
+    verbose: true,
+    // Strict mode is mostly taste, and it would run the patterns on the names of the properties by itself.
+    strict: false,
+    // The keywords have been checked by `Keywords`, which names the path; a format is a remark.
+    ...({ meta: false, validateSchema: false, validateFormats: false, logger: false } as const),
+    code: { regExp: Object.assign(regExp, { code: "" }) }
+  }
+  const ajv = isDraft7(schema) ? new Ajv(options) : new Ajv2020(options)
+  // The library's own compares each item with each other.
+  ajv.removeKeyword("uniqueItems")
+  ajv.addKeyword({
+    keyword: "uniqueItems",
+    type: "array",
+    schemaType: "boolean",
+    error: { message: "must not have equal items" },
+    validate: (wanted: boolean, items: ReadonlyArray<Schema.Json>) =>
+      !wanted || new Set(items.map(canonicalJson)).size === items.length
   })
-  return (value) => Result.match(decode(value), { onSuccess: () => [], onFailure: (error) => problemsOf(error.issue) })
+  ajv.addKeyword({
+    keyword: referenceKeyword,
+    schemaType: "boolean",
+    validate: () => {
+      spend(referenceSteps, "takes too long to check: its schema refers to itself too often")
+      return true
+    }
+  })
+  const validate = ajv.compile(counted(schema))
+  return (value) => {
+    steps = 0
+    try {
+      return validate(value) ? [] : (validate.errors ?? []).map(faultOf)
+    } catch (cause) {
+      if (cause instanceof StepsExceeded) return [{ path: [], message: cause.message }]
+      // A schema that refers to itself without an end.
+      if (cause instanceof RangeError) return [{ path: [], message: "cannot be checked: its schema recurs for ever" }]
+      throw cause
+    }
+  }
 }
 
-/** The import says where in its message's second line: `  at ["schema"]["properties"]["a"]["if"]`. */
-const importProblem = (cause: unknown): Problem => {
-  const [message = "cannot be applied", where = ""] = (cause instanceof Error ? cause.message : String(cause)).split(
-    "\n"
-  )
-  const segments = [...where.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]/g)].map(([, key, index]) =>
-    index === undefined ? String(key) : Number(index)
-  )
-  return { path: pathText(segments[0] === "schema" ? segments.slice(1) : segments), message }
+const faultOf = ({ instancePath, keyword, message = "is not valid", params, schema }: ErrorObject): Fault => {
+  const path = pointerPath(instancePath)
+  switch (keyword) {
+    case "required":
+      return { path: [...path, params.missingProperty], message: "is required" }
+    case "additionalProperties":
+      return { path: [...path, params.additionalProperty], message: "is not a known field" }
+    case "unevaluatedProperties":
+      return { path: [...path, params.unevaluatedProperty], message: "is not a known field" }
+    case "false schema":
+      return { path, message: "is not allowed" }
+    case "enum":
+      return { path, message: `must be one of ${listed(params.allowedValues)}` }
+    case "const":
+      return { path, message: `must be ${JSON.stringify(schema)}` }
+    default:
+      return { path, message }
+  }
+}
+
+const listedMax = 20
+
+const listed = (values: ReadonlyArray<unknown>) => {
+  const shown = values.slice(0, listedMax).map((value) => JSON.stringify(value))
+  return `${shown.join(", ")}${values.length > listedMax ? ` and ${values.length - listedMax} more` : ""}`
+}
+
+/** The path of a JSON Pointer (RFC 6901). A number may be the key of an object, and then reads the same. */
+const pointerPath = (pointer: string): ReadonlyArray<PropertyKey> =>
+  pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .map((part) => (/^(0|[1-9]\d*)$/.test(part) ? Number(part) : part))
+
+// ------------------------------------------------------------------ schemas
+
+const maps = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"]
+const singles = [
+  ...["items", "additionalProperties", "propertyNames", "not", "if", "then", "else", "contains"],
+  ...["unevaluatedItems", "unevaluatedProperties", "additionalItems"]
+]
+const lists = ["allOf", "anyOf", "oneOf", "prefixItems", "items"]
+
+/** Stands beside each reference of a compiled schema, and is no keyword that a user can write. */
+const referenceKeyword = "kintsugi_reference"
+
+/** The schema with every reference counted when it is followed. */
+const counted = (schema: JsonObject): JsonObject => {
+  const child = (value: Schema.Json): Schema.Json => (isObject(value) ? counted(value) : value)
+  const entries = Object.entries(schema).map(([keyword, value]): readonly [string, Schema.Json] => {
+    if (maps.includes(keyword) && isObject(value)) {
+      return [keyword, Object.fromEntries(Object.entries(value).map(([key, below]) => [key, child(below)]))]
+    }
+    if (lists.includes(keyword) && Array.isArray(value)) return [keyword, value.map(child)]
+    return [keyword, singles.includes(keyword) ? child(value) : value]
+  })
+  const refers = Object.hasOwn(schema, "$ref") || Object.hasOwn(schema, "$dynamicRef")
+  return { ...Object.fromEntries(entries), ...(refers ? { [referenceKeyword]: true } : {}) }
+}
+
+/** The schemas right below this one, with their paths; depth is bounded because the definition's is. */
+const below = (schema: JsonObject): ReadonlyArray<readonly [ReadonlyArray<PropertyKey>, JsonObject]> => {
+  const found: Array<readonly [ReadonlyArray<PropertyKey>, Schema.Json | undefined]> = [
+    ...singles.map((keyword) => [[keyword], schema[keyword]] as const),
+    ...maps.flatMap((keyword) => {
+      const map = schema[keyword]
+      return isObject(map) ? Object.entries(map).map(([key, value]) => [[keyword, key], value] as const) : []
+    }),
+    ...lists.flatMap((keyword) => {
+      const list = schema[keyword]
+      return Array.isArray(list) ? list.map((value, index) => [[keyword, index], value] as const) : []
+    })
+  ]
+  return found.filter((entry): entry is readonly [ReadonlyArray<PropertyKey>, JsonObject] => isObject(entry[1]))
+}
+
+/**
+ * What the keywords' shapes do not show, each with its path: patterns that have no search in linear time (one could hold
+ * up the whole process), and keywords that would be ignored without another one (F87).
+ */
+const faultsIn = (schema: JsonObject, path: ReadonlyArray<PropertyKey>, draft7: boolean): ReadonlyArray<Fault> => {
+  const found: Array<Fault> = []
+  const refuse = (at: ReadonlyArray<PropertyKey>, message: string) => found.push({ path: [...path, ...at], message })
+  const checkPattern = (at: ReadonlyArray<PropertyKey>, pattern: string) =>
+    Result.match(LinearPattern.compile(pattern), { onSuccess: () => 0, onFailure: (message) => refuse(at, message) })
+  if (typeof schema.pattern === "string") checkPattern(["pattern"], schema.pattern)
+  if (isObject(schema.patternProperties)) {
+    for (const pattern of Object.keys(schema.patternProperties)) checkPattern(["patternProperties", pattern], pattern)
+  }
+  const { additionalItems, contains, else: otherwise, if: condition, maxContains, minContains, then } = schema
+  if (condition !== undefined && then === undefined && otherwise === undefined) refuse(["if"], "needs then or else")
+  for (const [keyword, value] of Object.entries({ then, else: otherwise })) {
+    if (value !== undefined && condition === undefined) refuse([keyword], "needs if")
+  }
+  for (const [keyword, value] of Object.entries({ minContains, maxContains })) {
+    if (value !== undefined && contains === undefined) refuse([keyword], "needs contains")
+  }
+  if (additionalItems !== undefined && !draft7) {
+    refuse(["additionalItems"], 'is a keyword of draft 7: write "items", or name the draft in "$schema"')
+  }
+  for (const [at, child] of below(schema)) found.push(...faultsIn(child, [...path, ...at], draft7))
+  return found
 }

@@ -1,6 +1,5 @@
-import { Schema } from "effect"
 import type { Definition, Partitioning } from "./Definition.ts"
-import type { Problem } from "./JsonBounds.ts"
+import * as Id from "./Id.ts"
 
 /** Longest partition key, in UTF-16 units. */
 export const partitionKeyLengthMax = 200
@@ -8,10 +7,7 @@ export const partitionKeyLengthMax = 200
 /** How many allowed keys a message lists. */
 const listedKeysMax = 10
 
-/** The name of one partition: 1 to 200 characters without control characters. */
-export const PartitionKey = Schema.String.check(Schema.makeFilter((key: string) => partitionKeyFault(key) ?? true))
-
-/** What is wrong with `key` as a partition key, or undefined. */
+/** What is wrong with `key` as the name of one partition (1 to 200 characters, none of control), or undefined. */
 export const partitionKeyFault = (key: string): string | undefined => {
   if (key === "") return "must not be empty"
   if (key.length > partitionKeyLengthMax) {
@@ -25,11 +21,14 @@ export const partitionKeyFault = (key: string): string | undefined => {
 /** What is wrong with `key` as a partition of an asset with this partitioning (undefined: any key), or undefined. */
 export const membershipFault = (partitioning: Partitioning | undefined, key: string): string | undefined => {
   const fault = partitionKeyFault(key)
-  if (fault !== undefined || partitioning?.type !== "static" || partitioning.keys.includes(key)) return fault
+  if (fault !== undefined || partitioning?.type !== "static" || isAmong(partitioning.keys, key)) return fault
   const listed = partitioning.keys.slice(0, listedKeysMax).map((allowed) => JSON.stringify(allowed))
   const more = partitioning.keys.length - listed.length
   return `must be one of ${listed.join(", ")}${more > 0 ? ` and ${more} more` : ""}, not ${JSON.stringify(key)}`
 }
+
+const isAmong = (keys: ReadonlyArray<string>, key: string): boolean =>
+  keys.some((allowed) => Id.partitionKey(allowed) === Id.partitionKey(key))
 
 /** The assets of the workflow that are partitioned, each with its partitioning, in the order of the steps. */
 export const partitionedAssets = (
@@ -44,27 +43,6 @@ export const partitionedAssets = (
 /** Whether a run of this workflow cannot do without a partition key. Any other workflow accepts one. */
 export const needsPartitionKey = (definition: Pick<Definition, "steps">): boolean =>
   partitionedAssets(definition).length > 0
-
-/** Every reason why a run may not have this partition key (undefined: none was given). */
-export const runPartitionProblems = (
-  definition: Pick<Definition, "steps">,
-  partitionKey: string | undefined
-): ReadonlyArray<Problem> => {
-  const path = "partitionKey"
-  const assets = partitionedAssets(definition)
-  if (partitionKey === undefined) {
-    return assets.slice(0, 1).map(({ assetId }) => ({
-      path,
-      message: `is required: the workflow produces the partitioned asset ${assetId}`
-    }))
-  }
-  const fault = partitionKeyFault(partitionKey)
-  if (fault !== undefined) return [{ path, message: fault }]
-  return assets.flatMap(({ assetId, partitioning }) => {
-    const message = membershipFault(partitioning, partitionKey)
-    return message === undefined ? [] : [{ path, message: `${message}: asset ${assetId} has no other partitions` }]
-  })
-}
 
 /** The partition key that an asset of a result has: its own, else the run's (F65, T21), else "" (unpartitioned). */
 export const resultPartitionKey = (own: string | undefined, runs: string | undefined): string => own ?? runs ?? ""

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { AssetRef } from "./Failure.ts"
+import { Freshness } from "./Freshness.ts"
 import { Location } from "./Location.ts"
 
 /** One generation of an asset partition that a step used. */
@@ -23,6 +24,8 @@ export const Produced = Schema.Struct({
   ...AssetRef.fields,
   payload: Schema.optionalKey(Schema.Unknown),
   producedAt: Schema.optionalKey(Schema.Int),
+  /** Instead of what the step declares. */
+  freshness: Schema.optionalKey(Freshness),
   parts: Schema.Array(Part)
 })
 export type Produced = typeof Produced.Type

@@ -1,4 +1,4 @@
-import { createHash, hash } from "node:crypto"
+import { hash } from "node:crypto"
 import { metadataKeys, metadataText } from "./EventCodec.ts"
 import type { Position, RecordedEvent } from "./EventStore.ts"
 
@@ -27,9 +27,6 @@ export const link = (
     `${previous}\n${event.streamVersion}\n${event.type}\n${event.schemaVersion}\n${event.recordedAt}\n${payloadHash}\n${event.metadata}`
   )
 }
-
-/** The chain's next hash when only the payload's hash is left (an erased payload). */
-export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 /** The end of a chain, or of the part of it that was read so far. */
 export interface Link {

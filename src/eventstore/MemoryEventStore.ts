@@ -1,6 +1,8 @@
-import { Clock, Effect, Layer, PubSub, Stream } from "effect"
+import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
 import { AppendRefused, EventStore, type Position, type RecordedEvent, VersionConflict } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
+import * as MemorySnapshots from "./MemorySnapshots.ts"
+import { Snapshots } from "./Snapshots.ts"
 
 const commandAgeMaxMs = 7 * 24 * 60 * 60_000
 
@@ -14,9 +16,8 @@ interface StreamRow {
 const positionOf = (count: number): Position => LogPosition.of(0, "0", BigInt(count))
 const countOf = (position: Position): number => Number(LogPosition.parts(position).globalPosition)
 
-/** The log in memory, for tests: the same contract, without a database to lose. */
-export const layer: Layer.Layer<EventStore> = Layer.effect(
-  EventStore,
+/** The log and its snapshots in memory, for tests: the same contract, without a database to lose. */
+export const layer: Layer.Layer<EventStore> = Layer.effectContext(
   Effect.gen(function* () {
     const streams = new Map<string, StreamRow>()
     const log: Array<RecordedEvent> = []
@@ -50,7 +51,7 @@ export const layer: Layer.Layer<EventStore> = Layer.effect(
         .map(([name]) => name)
         .sort()
 
-    return EventStore.of({
+    const store = EventStore.of({
       append,
       read: (streamName, afterVersion, limit) =>
         Effect.sync(() => {
@@ -101,6 +102,7 @@ export const layer: Layer.Layer<EventStore> = Layer.effect(
       changes: Stream.fromPubSub(ticks),
       available: Effect.succeed(true)
     })
+    return Context.make(EventStore, store).pipe(Context.add(Snapshots, MemorySnapshots.make()))
   })
 )
 

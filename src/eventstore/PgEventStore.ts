@@ -1,10 +1,13 @@
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Metric, PubSub, Stream } from "effect"
+import { Context, Effect, Layer, Metric, PubSub, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Appender from "./Appender.ts"
 import * as Epoch from "./Epoch.ts"
 import { EventStore } from "./EventStore.ts"
+import * as PgAsk from "./PgAsk.ts"
 import * as PgReads from "./PgReads.ts"
+import * as PgSnapshots from "./PgSnapshots.ts"
+import { Snapshots } from "./Snapshots.ts"
 import * as WriterConnection from "./WriterConnection.ts"
 
 /** Appends in a batch. */
@@ -19,9 +22,11 @@ export const batchSeconds = Metric.histogram("kintsugi_eventstore_append_seconds
   boundaries: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 })
 
-/** The log in Postgres. Needs a migrated database; writes over one connection of its own, reads through the pool. */
-export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effect(
-  EventStore,
+/**
+ * The log in Postgres and the snapshots beside it. Needs a migrated database; appends over one connection of its own,
+ * all else goes through the pool.
+ */
+export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effectContext(
   Effect.gen(function* () {
     const client = yield* PgClient.PgClient
     const sql = yield* SqlClient.SqlClient
@@ -47,11 +52,13 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
     // Reads compare with the epoch too, so it has to be right before the first append.
     yield* connection.query("SELECT 1", []).pipe(Effect.ignore)
 
-    return EventStore.of({
+    const ask = PgAsk.make(sql, onAvailable)
+    const store = EventStore.of({
       append: appender.append,
-      ...PgReads.make(sql, onAvailable),
+      ...PgReads.make(ask),
       changes: Stream.fromPubSub(ticks),
       available: Effect.sync(() => isAvailable)
     })
+    return Context.make(EventStore, store).pipe(Context.add(Snapshots, PgSnapshots.make(ask)))
   })
 )

@@ -1,16 +1,10 @@
-import { Clock, Effect, Fiber } from "effect"
-import type { SqlClient } from "effect/sql"
-import type { SqlError } from "effect/sql/SqlError"
-import * as SqlFailure from "../postgres/SqlFailure.ts"
+import { Clock, Effect } from "effect"
 import * as EventRow from "./EventRow.ts"
-import { type EventStore, LogUnavailable, type Position } from "./EventStore.ts"
+import type { EventStore, Position } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
-
-type Values = ReadonlyArray<ReadonlyArray<unknown>>
+import type { Ask, Values } from "./PgAsk.ts"
 
 const commandAgeMaxMs = 7 * 24 * 60 * 60_000
-/** A server that stays silent this long is taken to be away. */
-const answerMsMax = 10_000
 const readAllMax = 10_000
 
 /**
@@ -19,22 +13,8 @@ const readAllMax = 10_000
  */
 const horizon = "((SELECT l.epoch FROM log_epoch l), pg_snapshot_xmin(pg_current_snapshot()))"
 
-/** The reading half of the event store. `onAvailable` hears whether the database answered. */
-export const make = (
-  sql: SqlClient.SqlClient,
-  onAvailable: (available: boolean) => void
-): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
-  const ask = (text: string, params: ReadonlyArray<unknown>): Effect.Effect<Values, LogUnavailable> =>
-    answerSoon(sql.unsafe(text, params).values as Effect.Effect<Values, SqlError>).pipe(
-      Effect.tap(() => Effect.sync(() => onAvailable(true))),
-      Effect.catchTag("SqlError", (error) => {
-        if (!SqlFailure.isUnavailable(error)) return Effect.die(error)
-        onAvailable(false)
-        return Effect.fail(new LogUnavailable({ message: SqlFailure.messageOf(error), cause: error }))
-      }),
-      Effect.tapError(() => Effect.sync(() => onAvailable(false)))
-    )
-
+/** The reading half of the event store. */
+export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
   const read: EventStore["Service"]["read"] = (streamName, afterVersion, limit) =>
     Effect.map(ask(readStream, [streamName, afterVersion, limit ?? null]), (rows) =>
       rows.map((row) => EventRow.toEvent(streamName, row as unknown as EventRow.Row))
@@ -83,21 +63,6 @@ const firstPosition = ([row]: Values): Position | null =>
   row === undefined ? null : LogPosition.of(row[0] as number, row[1] as string, row[2] as bigint)
 
 const firstColumn = (rows: Values): ReadonlyArray<string> => rows.map((row) => row[0] as string)
-
-/** Interrupting a statement waits for the server, which may be silent; so it is left alone with that. */
-const answerSoon = (statement: Effect.Effect<Values, SqlError>): Effect.Effect<Values, SqlError | LogUnavailable> =>
-  Effect.flatMap(Effect.forkDetach(statement, { startImmediately: true }), (fiber) =>
-    Fiber.join(fiber).pipe(
-      Effect.timeoutOrElse({
-        duration: answerMsMax,
-        orElse: () => {
-          const message = `the database has not answered for ${answerMsMax} ms`
-          return Effect.fail(new LogUnavailable({ message, cause: message }))
-        }
-      }),
-      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe()))
-    )
-  )
 
 const readStream = `SELECT ${EventRow.columns} FROM events e
   WHERE e.stream_id = (SELECT s.stream_id FROM streams s WHERE s.stream_name = $1) AND e.stream_version > $2::int

@@ -27,9 +27,12 @@ export interface Subscription<E, R> {
   /** Where a subscription that never ran begins; default: at the start of the log. */
   readonly begin?: "start" | "now"
   /**
-   * Runs inside the transaction that moves the checkpoint: what it writes through `SqlClient` counts exactly once. A
-   * failure that is not the database's absence stops the subscription at that event; it is never skipped.
+   * `inside` (default): `handle` runs in the transaction that moves the checkpoint, and what it writes through
+   * `SqlClient` counts exactly once. `before`: it runs before, holds nothing back however long it takes, and after a
+   * crash may be given the same events again.
    */
+  readonly checkpoint?: "inside" | "before"
+  /** A failure that is not the database's absence stops the subscription at that event; it is never skipped. */
   readonly handle: (events: Arr.NonEmptyReadonlyArray<RecordedEvent>) => Effect.Effect<void, E, R>
 }
 
@@ -79,7 +82,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   never,
   EventStore | SqlClient.SqlClient | Scope.Scope
 > {
-  const { begin = "start", handle, name } = subscription
+  const { begin = "start", checkpoint = "inside", handle, name } = subscription
   const store = yield* EventStore
   const sql = yield* SqlClient.SqlClient
   const hint = yield* Latch.make()
@@ -101,15 +104,18 @@ const make = Effect.fnUntraced(function* <E, R>(
     const { events, next } = page
     if (next === null || next === from) return from
     const began = yield* Clock.currentTimeMillis
-    const transaction = Effect.gen(function* () {
+    const move = Effect.gen(function* () {
       const outcome = yield* Checkpoint.move(sql, name, from, next)
       if (outcome !== "stored") return yield* new Checkpoint.CheckpointMoved({ name, outcome, position: from })
-      if (isNonEmpty(events)) yield* handle(events)
     })
-    const exit = yield* Effect.exit(sql.withTransaction(transaction))
+    const handled = isNonEmpty(events) ? handle(events) : Effect.void
+    const advanced =
+      checkpoint === "inside" ? sql.withTransaction(Effect.andThen(move, handled)) : Effect.andThen(handled, move)
+    const exit = yield* Effect.exit(advanced)
     const tookMs = (yield* Clock.currentTimeMillis) - began
     if (Exit.isSuccess(exit)) {
       beatAtMs = began
+      if (checkpoint === "before") return next
       if (tookMs > transactionMsMax) limit = Math.max(batchMin, limit >> 1)
       else if (tookMs < transactionMsMax / 2) limit = Math.min(batchMax, limit + (limit >> 1) + 1)
       return next

@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly port: number
   /** The one admin token. */
   readonly token: Redacted.Redacted
+  /** How long requests in flight may take to finish when the server stops, ms; at most 15 s, the default. */
+  readonly finishWithinMs?: number
 }
 
 /** The server could not listen: one line that names the flag to change. */
@@ -56,7 +58,7 @@ export const routes = (token: Redacted.Redacted) =>
 
 /**
  * Serves the API for as long as the layer lives. At the end it takes no new connection, ends the event streams, and
- * lets requests in flight finish for up to 15 s.
+ * lets requests in flight finish for up to `finishWithinMs`.
  */
 export const layer = (options: ServerOptions) =>
   Layer.unwrap(
@@ -66,7 +68,7 @@ export const layer = (options: ServerOptions) =>
       const node = NodeHttpServer.layer(() => server, {
         host: options.host,
         port: options.port,
-        gracefulShutdownTimeout: finishWithin
+        gracefulShutdownTimeout: Duration.millis(Math.min(options.finishWithinMs ?? finishMsMax, finishMsMax))
       }).pipe(Layer.catch((error) => Layer.effectContext(Effect.fail(listenFailed(options, error.cause)))))
       const served = HttpRouter.serve(routes(options.token), {
         routerConfig,
@@ -88,7 +90,7 @@ export const layer = (options: ServerOptions) =>
 
 const atEnd = (effect: Effect.Effect<unknown>) => Layer.effectDiscard(Effect.addFinalizer(() => effect))
 
-const finishWithin = Duration.seconds(15)
+const finishMsMax = 15_000
 
 /** Against clients that send slowly: the whole head within 10 s, the whole request within 30 s, 16 KiB of headers. */
 const limits = {

@@ -2,18 +2,22 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, Redacted, Schedule, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
+import { userInfo } from "node:os"
 import type * as Binaries from "./Binaries.ts"
 import * as Embedded from "./Embedded.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
-/** Where the database is: a server of the user's, or the embedded one under the data directory. */
+/**
+ * Where the database is: a server of the user's, or the embedded one under the data directory. `setting` is the flag or
+ * variable by which the URL was given, `DATABASE_URL` when it is left out.
+ */
 export type Settings =
-  | { readonly kind: "url"; readonly url: Redacted.Redacted }
+  | { readonly kind: "url"; readonly url: Redacted.Redacted; readonly setting?: string }
   | ({ readonly kind: "embedded" } & Embedded.Options)
 
 /** The database cannot be used as configured: one line that names the setting and keeps the real cause. */
 export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
-  /** `DATABASE_URL` or `KINTSUGI_DATA_DIR`. */
+  /** `DATABASE_URL`, `--database-url` or `KINTSUGI_DATA_DIR`. */
   setting: Schema.String,
   message: Schema.String,
   cause: Schema.Defect()
@@ -45,8 +49,10 @@ export const layer = (
 
 const locate = Effect.fnUntraced(function* (settings: Settings) {
   if (settings.kind === "url") {
-    yield* checkUrl(settings.url)
-    return { setting: "DATABASE_URL", where: { url: settings.url } }
+    const { setting = "DATABASE_URL", url } = settings
+    const parsed = yield* readUrl(setting, url)
+    const namesUser = parsed.username !== "" || parsed.searchParams.has("user")
+    return { setting, where: namesUser ? { url } : { url, username: yield* defaultUser(setting) } }
   }
   const { database, port, socketDir, username } = yield* Embedded.start(settings)
   return { setting: "KINTSUGI_DATA_DIR", where: { host: socketDir, port, username, database } }
@@ -90,18 +96,31 @@ const checkServer = Effect.fnUntraced(function* (setting: string, sql: SqlClient
   if (recovering) return yield* refuse("the server is a read-only standby, and Kintsugi reads and writes the primary")
 })
 
-const checkUrl = (url: Redacted.Redacted): Effect.Effect<void, DatabaseUnusable> => {
+const readUrl = (setting: string, url: Redacted.Redacted): Effect.Effect<URL, DatabaseUnusable> => {
   const text = Redacted.value(url)
   // The text itself may hold a password and is not repeated.
   const refuse = (cause: unknown) =>
     new DatabaseUnusable({
-      setting: "DATABASE_URL",
-      message: "DATABASE_URL: not a URL of the form postgres://user:password@host:port/database",
+      setting,
+      message: `${setting}: not a URL of the form postgres://user:password@host:port/database`,
       cause
     })
   return Effect.try({ try: () => new URL(text), catch: () => refuse("not a URL") }).pipe(
-    Effect.flatMap(({ protocol }) =>
-      protocol === "postgres:" || protocol === "postgresql:" ? Effect.void : Effect.fail(refuse(`scheme ${protocol}`))
+    Effect.filterOrFail(
+      ({ protocol }) => protocol === "postgres:" || protocol === "postgresql:",
+      ({ protocol }) => refuse(`scheme ${protocol}`)
     )
   )
 }
+
+/** Who connects when the URL does not say: as with every client of Postgres, `PGUSER`, else the system's user. */
+const defaultUser = (setting: string): Effect.Effect<string, DatabaseUnusable> =>
+  Effect.try({
+    try: () => process.env.PGUSER || userInfo().username,
+    catch: (cause) =>
+      new DatabaseUnusable({
+        setting,
+        message: `${setting}: names no user, and the system has no name for its own: write postgres://user@host/database`,
+        cause
+      })
+  })

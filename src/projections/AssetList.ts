@@ -87,6 +87,10 @@ const evolve = (row: Row, event: LogEvent): Row => {
     }
     case "AssetVerified":
       return { ...row, missing: null, missingSince: null, position }
+    case "AssetExpired":
+    case "AssetMarkedStale":
+    case "AssetStaleCleared":
+      return { ...row, position }
   }
 }
 

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Fragment } from "effect/sql/Statement"
+import * as Id from "../domain/Id.ts"
 import type { RunStatus } from "../domain/run/RunView.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import { available } from "./Available.ts"
@@ -13,6 +14,7 @@ export interface RunFilter {
   readonly status?: RunStatus | undefined
   /** The trigger's type, such as `manual`. */
   readonly trigger?: string | undefined
+  /** Compared without case. */
   readonly partitionKey?: string | undefined
   /** Created at or after, epoch ms. */
   readonly from?: number | undefined
@@ -82,7 +84,7 @@ const conditions = (sql: SqlClient.SqlClient, filter: RunFilter, mark: Mark | nu
     // Said again in the index's words, so that the planner knows that the index has all of them.
     status === undefined || status === "succeeded" ? null : sql`status <> 'succeeded'`,
     trigger === undefined ? null : sql`trigger ->> 'type' = ${trigger}`,
-    partitionKey === undefined ? null : sql`partition_key = ${partitionKey}`,
+    partitionKey === undefined ? null : sql`lower(partition_key COLLATE "C") = ${Id.partitionKey(partitionKey)}`,
     from === undefined ? null : sql`created_at >= ${time(from)}`,
     to === undefined ? null : sql`created_at < ${time(to)}`,
     mark === null ? null : sql`created_at <= ${time(mark.at)}`,

@@ -1,6 +1,6 @@
 import { Result, Schema } from "effect"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
-import { type Definition, faultText, parseDefinition, problemsOf, Slug } from "../domain/Definition.ts"
+import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
@@ -30,30 +30,27 @@ export const cacheBytesDefault = 1024 ** 3
 const cacheBytesMin = 1024 ** 2
 const cacheBytesMax = 1024 ** 4
 
-/** Checks everything of an app: fields, slugs, stores, workflows, and that what is named by one part exists in another. */
+/**
+ * Checks everything of an app: fields, slugs, stores, workflows, and that what is named by one part exists in another.
+ * Every fault is listed: one part of the wrong shape does not hide what is wrong with another.
+ */
 export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid> => {
-  const decoded = decodeShape(Object.fromEntries(Object.entries(app)))
-  if (Result.isFailure(decoded)) {
-    // The workflows have a parser of their own; its faults belong into the same list.
-    const problems = [
-      ...problemsOf(decoded.failure.issue).map(plainer),
-      ...parseWorkflows(listOf(app.workflows)).problems
-    ]
-    return Result.fail(new AppInvalid({ problems }))
-  }
-  const { jobs = [], stores = {}, timestore = {}, workflows = [] } = decoded.success
-  const parsed = parseWorkflows(workflows)
+  const input: { readonly [field: string]: unknown } = Object.fromEntries(Object.entries(app))
+  const decoded = decodeShape(input)
+  const parsed = parseWorkflows(listOf(input.workflows), knownJobs(input.jobs))
   const problems = [
+    ...(Result.isFailure(decoded) ? problemsOf(decoded.failure.issue).map(plainer) : []),
     ...parsed.problems,
-    ...duplicates("jobs", jobs),
-    ...unsound(parsed.workflows, new Set(jobs.map(({ slug }) => slug))),
-    ...unknownTimestore(timestore.store, Object.keys(stores))
+    ...duplicates("jobs", listOf(input.jobs)),
+    ...duplicates("workflows", listOf(input.workflows)),
+    ...unknownTimestore(field(input.timestore, "store"), input.stores)
   ]
-  if (problems.length > 0) return Result.fail(new AppInvalid({ problems }))
+  if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
+  const { jobs = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
-    workflows: parsed.workflows.map(({ definition }) => definition),
+    workflows: parsed.workflows,
     timestore: {
       store: timestore.store ?? timestoreOf(Object.keys(stores)),
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
@@ -102,48 +99,44 @@ const plainer = (problem: Problem): Problem => {
 
 const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
+const field = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
+
 // ---------------------------------------------------------------- workflows
 
-interface ParsedWorkflow {
-  readonly definition: Definition
-  readonly path: string
+/** Which jobs the app has. When that cannot be read, which is a fault of its own, none counts as unknown. */
+const knownJobs = (jobs: unknown): ((jobSlug: string) => boolean) => {
+  if (jobs !== undefined && !Array.isArray(jobs)) return () => true
+  const slugs = new Set(listOf(jobs).map((job) => field(job, "slug")))
+  return (jobSlug) => slugs.has(jobSlug)
 }
 
 const parseWorkflows = (
-  inputs: ReadonlyArray<unknown>
-): { readonly workflows: ReadonlyArray<ParsedWorkflow>; readonly problems: ReadonlyArray<Problem> } => {
-  const workflows: Array<ParsedWorkflow> = []
+  inputs: ReadonlyArray<unknown>,
+  isKnownJob: (jobSlug: string) => boolean
+): { readonly workflows: ReadonlyArray<Definition>; readonly problems: ReadonlyArray<Problem> } => {
+  const workflows: Array<Definition> = []
   const problems: Array<Problem> = []
   for (const [index, input] of inputs.entries()) {
-    const path = `workflows[${index}]`
-    const parsed = parseDefinition(input)
-    if (Result.isSuccess(parsed)) workflows.push({ definition: parsed.success, path })
-    else problems.push(...parsed.failure.problems.map((problem) => within(path, problem)))
+    const parsed = DefinitionCheck.parse(input, isKnownJob)
+    if (Result.isSuccess(parsed)) workflows.push(parsed.success)
+    else problems.push(...parsed.failure.problems.map((problem) => within(`workflows[${index}]`, problem)))
   }
-  const named = inputs.map((input) => ({ slug: slugOf(input) }))
-  return { workflows, problems: [...problems, ...duplicates("workflows", named)] }
+  return { workflows, problems }
 }
-
-/** What is wrong with each workflow as a whole: cycles, missing dependencies, unknown jobs. */
-const unsound = (workflows: ReadonlyArray<ParsedWorkflow>, jobs: ReadonlySet<string>): ReadonlyArray<Problem> =>
-  workflows.flatMap(({ definition, path }) =>
-    DefinitionCheck.check(definition, (jobSlug) => jobs.has(jobSlug)).map((problem) => within(path, problem))
-  )
 
 const within = (path: string, problem: Problem): Problem => ({
   path: problem.path === "" ? path : `${path}.${problem.path}`,
   message: problem.message
 })
 
-const slugOf = (input: unknown): unknown =>
-  typeof input === "object" && input !== null && "slug" in input ? input.slug : undefined
-
 // --------------------------------------------------------------- references
 
-const duplicates = (list: string, items: ReadonlyArray<{ readonly slug: unknown }>): ReadonlyArray<Problem> => {
+const duplicates = (list: string, items: ReadonlyArray<unknown>): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
   const seen = new Map<unknown, number>()
-  for (const [index, { slug }] of items.entries()) {
+  for (const [index, item] of items.entries()) {
+    const slug = field(item, "slug")
     const first = seen.get(slug)
     if (typeof slug === "string" && first !== undefined) {
       problems.push({ path: `${list}[${index}].slug`, message: `"${slug}" is already the slug of ${list}[${first}]` })
@@ -152,15 +145,13 @@ const duplicates = (list: string, items: ReadonlyArray<{ readonly slug: unknown 
   return problems
 }
 
-const unknownTimestore = (store: string | undefined, names: ReadonlyArray<string>): ReadonlyArray<Problem> =>
-  store === undefined || names.includes(store)
-    ? []
-    : [
-        {
-          path: "timestore.store",
-          message: `no store is named ${JSON.stringify(store)}; there are: ${names.join(", ") || "none"}`
-        }
-      ]
+const unknownTimestore = (store: unknown, stores: unknown): ReadonlyArray<Problem> => {
+  if (typeof store !== "string") return []
+  const names = typeof stores === "object" && stores !== null ? Object.keys(stores) : []
+  if (names.includes(store)) return []
+  const message = `no store is named ${JSON.stringify(store)}; there are: ${names.join(", ") || "none"}`
+  return [{ path: "timestore.store", message }]
+}
 
 const timestoreOf = (names: ReadonlyArray<string>): string | undefined =>
   names.includes("timestore") ? "timestore" : names.length === 1 ? names[0] : undefined

@@ -59,31 +59,38 @@ const decider: Decider<State, Command & { readonly now: number }, Event, TooMuch
 export const counter = Actor.make<State, Command, TooMuch>("counter")
 const codec = EventCodec.make(Event, {})
 
+type Stamped = Command & { readonly now: number }
 /** `perform` does the ordered work; it may fail, die or never end. */
+export const behaviourOf = (
+  perform: (work: string) => Effect.Effect<void>,
+  creates: (command: Command) => boolean = () => false
+): Behaviour<State, Command, Stamped, Event, TooMuch, string> => ({
+  category: "counter",
+  decider,
+  encode: codec.encode,
+  decode: (recorded: RecordedEvent) => ({ ...codec.decode(recorded), at: recorded.recordedAt }),
+  stamp: (command, now) => ({ ...command, now }),
+  creates,
+  demands: (state) => state.open,
+  key: (work) => work,
+  isResident: () => true,
+  activity: (work, _, commit) => Effect.andThen(perform(work), commit({ _tag: "Finish", work })),
+  wakeAt: (state, now) => (state.open.length > 0 ? now + 1_000 : null)
+})
+
+/** A counter's state as JSON. */
+export const StateJson = Schema.Struct({ total: Schema.Int, open: Schema.Array(Schema.String) })
+
 export const layer = (
   perform: (work: string) => Effect.Effect<void>,
   options?: Parameters<typeof ActorSystem.layer>[0]
-) => {
-  const behaviour: Behaviour<State, Command, Command & { readonly now: number }, Event, TooMuch, string> = {
-    category: "counter",
-    decider,
-    encode: codec.encode,
-    decode: (recorded: RecordedEvent) => ({ ...codec.decode(recorded), at: recorded.recordedAt }),
-    stamp: (command, now) => ({ ...command, now }),
-    creates: () => false,
-    demands: (state) => state.open,
-    key: (work) => work,
-    isResident: () => true,
-    activity: (work, _, commit) => Effect.andThen(perform(work), commit({ _tag: "Finish", work })),
-    wakeAt: (state, now) => (state.open.length > 0 ? now + 1_000 : null)
-  }
-  return counter
-    .toLayer(behaviour)
+) =>
+  counter
+    .toLayer(behaviourOf(perform))
     .pipe(
       Layer.provideMerge(layerSingleRunner),
       Layer.provideMerge(ActorSystem.layer({ maxIdleMs: 1_000, ...options }))
     )
-}
 
 /** Work that counts how often it began and waits until it is let go. */
 export const gate = Effect.gen(function* () {

@@ -111,6 +111,18 @@ describe("loading an app module", () => {
     assert.match(other?.message ?? "", /other\.ts .* not made by defineApp/)
   })
 
+  it("a module that ends the process is told in one line, exit 2, also when it does so while others wait", async () => {
+    for (const text of ["process.exit(0)", "await new Promise(() => setTimeout(() => process.exit(7), 10))"]) {
+      const file = write("exits.mjs", text)
+      const { code, stderr, stdout } = await runScript("test/cli/loadApp.ts", [file], { cwd: folder })
+      assert.deepStrictEqual([code, stdout], [2, ""])
+      assert.match(
+        stderr,
+        /^kintsugi: --app \(KINTSUGI_APP\): \S*exits\.mjs ended the process at import: .*exit\([07]\)\n$/
+      )
+    }
+  })
+
   it("names every fault of the app, and an unknown store among them", async () => {
     const { message } = await load(
       write(

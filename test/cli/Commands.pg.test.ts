@@ -59,7 +59,7 @@ const served = Effect.gen(function* () {
   const dataDir = yield* temporaryFolder
   const migrated = yield* run(["migrate", "--json"], dataDir)
   assert.strictEqual(migrated.code, 0, migrated.stderr)
-  const settings = { dataDir, databaseUrl: null }
+  const settings = { dataDir, databaseUrl: null, databaseSetting: "DATABASE_URL" }
   const context = yield* Layer.build(PgEventStore.layer.pipe(Layer.provideMerge(LogAccess.existing(settings))))
   yield* Effect.provideContext(seed, context)
   return { dataDir, context }
@@ -278,8 +278,11 @@ describe("the command line", () => {
         [
           ["migrate", "--database-url", "postgres://me:secret@127.0.0.1:1/x"],
           {},
-          /^kintsugi: DATABASE_URL: .*ECONNREFUSED/
-        ]
+          /^kintsugi: --database-url: .*ECONNREFUSED/
+        ],
+        // Without a user it is the system's, as with every client of Postgres: the server is what is missing.
+        [["migrate", "--database-url", "postgres://127.0.0.1:1/x"], {}, /^kintsugi: --database-url: .*ECONNREFUSED/],
+        [["migrate"], { DATABASE_URL: "postgres://127.0.0.1:1/x" }, /^kintsugi: DATABASE_URL: .*ECONNREFUSED/]
       ] as const) {
         const { code, stderr, stdout } = yield* cli(args, env)
         assert.deepStrictEqual([code, stdout], [2, ""], stderr)

@@ -32,6 +32,7 @@ describe("Definition", () => {
       slug: "orders",
       defaultParameters: {},
       recovery: { enabled: true },
+      quietHours: [],
       steps: [
         {
           ...step,
@@ -58,7 +59,8 @@ describe("Definition", () => {
               assetId: "upstream.asset",
               partitionKey: "{{ run.partitionKey }}",
               partitions: "same",
-              optional: false
+              optional: false,
+              updateOn: "produced"
             }
           ]
         }
@@ -133,25 +135,39 @@ describe("Definition", () => {
     for (const [path, value] of levels) assert.deepStrictEqual(faults(value), [`${path}: is not a known field`])
   })
 
-  it("says of each setting of a later release that it is not supported yet (F87)", () => {
-    const later = (value: unknown, path: string, setting: string, release: string) =>
-      assert.deepStrictEqual(faults(value), [
-        `${path}: "${setting}" is not supported yet: it comes with the ${release} release; remove it`
-      ])
-    const produced = "steps[0].produces[0]"
-    const consumed = "steps[0].consumes[0]"
-    later({ slug: "orders", steps: [step], schedule: { cron: "0 * * * *" } }, "schedule", "schedule", "scheduling")
-    later(asset({ freshness: { ttlMs: 1 } }), `${produced}.freshness`, "freshness", "asset-freshness")
-    later(asset({ autoMaterialize: {} }), `${produced}.autoMaterialize`, "autoMaterialize", "auto-materialization")
-    const window = { partitioning: { type: "timeWindow", granularity: "day", timezone: "Europe/Berlin" } }
-    later(asset(window), `${produced}.partitioning`, "timeWindow", "time-window partitions")
-    const dynamic = { partitioning: { type: "dynamic", maxKeys: 10 } }
-    later(asset(dynamic), `${produced}.partitioning`, "dynamic", "dynamic partitions")
-    later(input({ partitions: { last: 14 } }), `${consumed}.partitions`, "partitions.last", "time-window partitions")
-    later(input({ maxAgeMs: 1 }), `${consumed}.maxAgeMs`, "maxAgeMs", "asset-freshness")
+  it("reads what keeps assets fresh, with every default filled (F54, F61, F64)", () => {
+    const accepted = (value: unknown) => {
+      const parsed = parseDefinition(value)
+      assert(Result.isSuccess(parsed), "it is accepted")
+      return parsed.success
+    }
+    assert.deepStrictEqual(accepted({ slug: "orders", steps: [step], schedule: { cron: "0 * * * *" } }).schedule, {
+      cron: "0 * * * *",
+      timezone: "UTC",
+      catchUp: false,
+      window: "current"
+    })
+    const produced = (value: object) => accepted(asset(value)).steps[0]!.produces[0]!
+    assert.deepStrictEqual(produced({ freshness: { ttlMs: 1 } }).freshness, { ttlMs: 1 })
+    assert.deepStrictEqual(produced({ autoMaterialize: {} }).autoMaterialize, {
+      enabled: true,
+      onUpstreamUpdate: false,
+      priority: 100,
+      parameterDefaults: {},
+      allowCycle: false
+    })
+    const window = { type: "timeWindow", granularity: "day", timezone: "Europe/Berlin" } as const
+    assert.deepInclude(produced({ partitioning: window }).partitioning, window)
+    const consumed = (value: object) => accepted(input(value)).steps[0]!.consumes[0]!
+    assert.deepInclude(consumed({ partitions: { last: 14 }, maxAgeMs: 1 }), { partitions: { last: 14 }, maxAgeMs: 1 })
+    assert.strictEqual(consumed({}).updateOn, "produced")
+    const night = { from: "22:00", to: "06:00" }
+    assert.deepStrictEqual(accepted({ slug: "orders", steps: [step], quietHours: [night] }).quietHours, [
+      { ...night, timezone: "UTC" }
+    ])
   })
 
-  it("judges the shape of those settings first, so that the right values are learnt now", () => {
+  it("judges the shape of those settings", () => {
     const age = "must be a whole number from 1 to 315360000000"
     assert.deepStrictEqual(faults(asset({ freshness: { ttlMs: 0 } })), [`steps[0].produces[0].freshness.ttlMs: ${age}`])
     assert.deepStrictEqual(faults(asset({ autoMaterialize: { priority: -1 } })), [
@@ -164,6 +180,10 @@ describe("Definition", () => {
     assert.deepStrictEqual(faults({ slug: "orders", steps: [step], schedule: { cron: "often" } }), [
       "schedule.cron: is not a cron expression: Invalid number of segments in cron expression"
     ])
+    assert.deepStrictEqual(faults({ slug: "orders", steps: [step], schedule: { every: 5 } }), [
+      "schedule.every: is not a known field",
+      "schedule.cron: is required"
+    ])
     assert.deepStrictEqual(faults(asset({ partitioning: { type: "hourly" } })), [
       'steps[0].produces[0].partitioning: Expected an object whose type is "static", "timeWindow" or "dynamic"'
     ])
@@ -174,7 +194,14 @@ describe("Definition", () => {
     const path = "steps[0].produces[0].partitioning.keys"
     assert.deepStrictEqual(faults(keys("2024-01", "2024-02")), [])
     assert.deepStrictEqual(faults(keys()), [`${path}: must list at least one key`])
-    assert.deepStrictEqual(faults(keys("a", "a")), [`${path}: must not list a key twice`])
+    assert.deepStrictEqual(faults(keys("a", "a")), [
+      `${path}[1]: must not be listed twice: it is keys[0], compared without case`
+    ])
+    assert.deepStrictEqual(faults(keys("a", "a", "A", "")), [
+      `${path}[1]: must not be listed twice: it is keys[0], compared without case`,
+      `${path}[2]: must not be listed twice: it is keys[0], compared without case`,
+      `${path}[3]: must not be empty`
+    ])
     assert.deepStrictEqual(faults(keys("a\nb")), [`${path}[0]: must not contain control characters`])
     assert.deepStrictEqual(faults(keys("a".repeat(201))), [`${path}[0]: must be at most 200 characters long, not 201`])
   })
@@ -185,6 +212,13 @@ describe("Definition", () => {
     assert.deepStrictEqual(faults({ slug: "other", steps: [step] }, "orders"), [
       'slug: must be "orders", as in the address'
     ])
+    // One fault once, whatever the body says and whether the address has a slug at all.
+    assert.lengthOf(faults({ slug: 5, steps: [step] }, "orders"), 1)
+    for (const body of [{}, { slug: "slug:5" }, { slug: "orders" }]) {
+      const found = faults({ ...body, steps: [step] }, "slug:5")
+      assert.lengthOf(found, 1)
+      assert.match(found[0] ?? "", /^slug: must be 1 to 120 lower-case letters/)
+    }
   })
 
   it("refuses what is no JSON, reserved keys, NUL and endless nesting, without harm to itself", () => {

@@ -1,16 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { parseDefinition } from "../../src/domain/Definition.ts"
 import * as DefinitionCheck from "../../src/domain/DefinitionCheck.ts"
 
 const jobs = new Set(["load"])
 
-/** The faults of these steps as a whole, as `path: message` lines. */
-const faults = (steps: ReadonlyArray<object>, more: object = {}): ReadonlyArray<string> => {
-  const input = { slug: "orders", steps: steps.map((step) => ({ jobSlug: "load", ...step })), ...more }
-  const definition = Result.getOrThrowWith(parseDefinition(input), (invalid) => new Error(invalid.message))
-  return DefinitionCheck.check(definition, (slug) => jobs.has(slug)).map(({ message, path }) => `${path}: ${message}`)
-}
+/** The faults of a definition, as `path: message` lines. */
+const faultsOf = (input: unknown): ReadonlyArray<string> =>
+  Result.match(
+    DefinitionCheck.parse(input, (slug) => jobs.has(slug)),
+    {
+      onSuccess: () => [],
+      onFailure: ({ problems }) => problems.map(({ message, path }) => `${path}: ${message}`)
+    }
+  )
+
+const faults = (steps: ReadonlyArray<object>, more: object = {}): ReadonlyArray<string> =>
+  faultsOf({ slug: "orders", steps: steps.map((step) => ({ jobSlug: "load", ...step })), ...more })
 
 describe("DefinitionCheck", () => {
   it("accepts a graph that joins again", () => {
@@ -31,10 +36,84 @@ describe("DefinitionCheck", () => {
         'steps[1].jobSlug: job "no-such-job" is not defined by the app',
         'steps[0].dependsOn[1]: step "gone" does not exist',
         'steps[1].dependsOn[1]: step "b" depends on itself',
+        "steps: steps depend on each other in a cycle: a → c → b → a",
         'steps[1].produces[0].assetId: asset "X" is already produced by step "a"',
         'steps[2].consumes[0].assetId: step "c" consumes "Y" and produces it'
       ]
     )
+  })
+
+  it("faults of the shape do not hide those of the whole (F87)", () => {
+    assert.deepStrictEqual(
+      faultsOf({
+        slug: "Orders",
+        colour: "red",
+        schedule: { cron: "0 * * * *", every: 5 },
+        parametersSchema: { propertees: {} },
+        steps: [
+          { id: "a", jobSlug: "load", dependsOn: ["b", 5, "gone"], timeoutMs: "soon" },
+          { id: "b", jobSlug: "nowhere", dependsOn: ["a"], produces: [{ assetId: "x" }, 3, { assetId: "X" }] },
+          7,
+          { id: "a", jobSlug: 3, consumes: [{}, { assetId: "y", partitionKey: "{{ steps.none.result }}" }] },
+          { jobSlug: "load", dependsOn: "a", parameters: { f: "\u0000", later: "{{ steps.a.result }}" } }
+        ]
+      }),
+      [
+        "steps[4].parameters.f: must not contain the NUL character",
+        "colour: is not a known field",
+        "slug: must be 1 to 120 lower-case letters, digits, - and _, starting with a letter or digit",
+        "schedule.every: is not a known field",
+        "steps[0].dependsOn[1]: Expected string",
+        "steps[0].timeoutMs: Expected number",
+        "steps[1].produces[1]: Expected object",
+        "steps[2]: Expected object",
+        "steps[3].jobSlug: Expected string",
+        "steps[3].consumes[0].assetId: is required",
+        "steps[4].id: is required",
+        "steps[4].dependsOn: Expected array",
+        "parametersSchema.propertees: is not a known field",
+        'steps[3].id: "a" is also the id of steps[0]',
+        'steps[1].jobSlug: job "nowhere" is not defined by the app',
+        'steps[0].dependsOn[2]: step "gone" does not exist',
+        "steps: steps depend on each other in a cycle: a → b → a",
+        'steps[1].produces[2].assetId: asset "X" is already produced by step "b"',
+        'steps[3].consumes[1].partitionKey: {{ steps.none.result }} names step "none", which does not exist',
+        'steps[4].parameters.later: {{ steps.a.result }} names step "a", on which steps[4] does not depend'
+      ]
+    )
+  })
+
+  it("checks the defaults against the schema, but for what a run may still give", () => {
+    const given = (parametersSchema: object, defaultParameters: object) =>
+      faults([{ id: "a" }], { parametersSchema, defaultParameters })
+    const schema = {
+      type: "object",
+      properties: { n: { type: "integer" }, day: { type: "string" }, deep: { required: ["x"] } },
+      required: ["day", "n"],
+      additionalProperties: false
+    }
+    assert.deepStrictEqual(given(schema, {}), [])
+    assert.deepStrictEqual(given(schema, { n: 1 }), [])
+    assert.deepStrictEqual(given(schema, { n: "one", deep: {}, more: 1 }), [
+      "defaultParameters.more: is not a known field",
+      "defaultParameters.n: must be integer",
+      "defaultParameters.deep.x: is required"
+    ])
+    const branches = {
+      oneOf: [
+        { properties: { mode: { const: "a" } }, required: ["x"] },
+        { properties: { mode: { const: "b" } }, required: ["y"] }
+      ],
+      if: { properties: { x: { const: 1 } } },
+      then: { required: ["z"] },
+      allOf: [{ $ref: "#/$defs/N" }, { not: { required: ["mode"] } }, { minProperties: 3 }],
+      $defs: { N: { properties: { n: { type: "integer" } }, required: ["n"] } }
+    }
+    assert.deepStrictEqual(given(branches, {}), [])
+    assert.deepStrictEqual(given(branches, { mode: "b" }), [])
+    assert.deepStrictEqual(given(branches, { n: "one" }), ["defaultParameters.n: must be integer"])
+    assert.include(given(branches, { mode: "c" }), 'defaultParameters.mode: must be "a"')
+    assert.deepStrictEqual(given({ $ref: "#" }, { n: 1 }), [])
   })
 
   it("names each cycle by its steps in order", () => {
@@ -91,11 +170,37 @@ describe("DefinitionCheck", () => {
       "parametersSchema.properties.n.minimum: Expected number"
     ])
     assert.match(schema({ properties: { n: { type: "banana" } } })[0] ?? "", /^parametersSchema\.properties\.n\.type: /)
-    assert.match(
-      schema({ properties: { n: { type: "number", if: { minimum: 1 }, then: { maximum: 2 } } } })[0] ?? "",
-      /^parametersSchema\.properties\.n\.if: Cannot import JSON Schema keyword "if"/
+    assert.deepStrictEqual(
+      schema({ properties: { n: { if: { minimum: 1 } } }, additionalItems: false, minContains: 1 }),
+      [
+        "parametersSchema.minContains: needs contains",
+        'parametersSchema.additionalItems: is a keyword of draft 7: write "items", or name the draft in "$schema"',
+        "parametersSchema.properties.n.if: needs then or else"
+      ]
     )
-    assert.match(schema({ properties: { n: { type: "string", pattern: "(" } } })[0] ?? "", /^parametersSchema/)
+    assert.match(schema({ properties: { n: { $ref: "#/$defs/N" } } })[0] ?? "", /^parametersSchema: .*#\/\$defs\/N/)
+  })
+
+  it("refuses patterns that have no search in linear time, and names where they stand", () => {
+    const faultOf = (schema: object) => faults([{ id: "a" }], { parametersSchema: schema })[0] ?? ""
+    assert.match(
+      faultOf({ pattern: "(" }),
+      /^parametersSchema\.pattern: must be a regular expression: .*Unterminated group/
+    )
+    assert.match(faultOf({ items: { pattern: "(?=a)b" } }), /^parametersSchema\.items\.pattern: .*look-around/)
+    assert.match(
+      faultOf({ allOf: [{ pattern: "(a)\\1" }] }),
+      /^parametersSchema\.allOf\[0\]\.pattern: .*back-reference \\1$/
+    )
+    assert.match(faultOf({ pattern: "(?<n>a)\\k<n>" }), /^parametersSchema\.pattern: .*back-reference/)
+    assert.match(faultOf({ patternProperties: { "(?<!a)b": {} } }), /patternProperties\["\(\?<!a\)b"\]: /)
+    assert.match(faultOf({ pattern: "[a-z]{1000}".repeat(6) }), /smaller regular expression/)
+    assert.match(faultOf({ pattern: "a".repeat(1001) }), /at most 1000 characters/)
+    const produces = [{ assetId: "x", schema: { properties: { day: { pattern: "(?!a)" } } } }]
+    assert.match(
+      faults([{ id: "a", produces }])[0] ?? "",
+      /^steps\[0\]\.produces\[0\]\.schema\.properties\.day\.pattern: /
+    )
   })
 
   it("judges 500 steps in a chain, each naming the first", () => {

@@ -32,10 +32,13 @@ describe("Id", () => {
     assert.notStrictEqual(Id.ofParts("1"), Id.ofParts(1))
   })
 
-  it("asset ids are compared without case, partition keys with it", () => {
-    assert.strictEqual(Id.asset("Orders.Raw", "2024"), Id.asset("orders.raw", "2024"))
-    assert.notStrictEqual(Id.asset("orders.raw", "a"), Id.asset("orders.raw", "A"))
-    assert.strictEqual(Id.recovery("Orders.Raw", "", 1), Id.recovery("orders.raw", "", 1))
+  it("asset ids, partition keys and run keys are compared without case, workflows with it", () => {
+    assert.strictEqual(Id.asset("Orders.Raw", "2024-W05"), Id.asset("orders.raw", "2024-w05"))
+    assert.strictEqual(Id.recovery("Orders.Raw", "EU", 1), Id.recovery("orders.raw", "eu", 1))
+    assert.strictEqual(Id.runKey("orders", "Daily"), Id.runKey("orders", "dAILY"))
+    assert.notStrictEqual(Id.runKey("orders", "daily"), Id.runKey("Orders", "daily"))
+    // Only A to Z, so that the database compares as we do whatever its locale.
+    assert.notStrictEqual(Id.partitionKey("É"), Id.partitionKey("é"))
   })
 
   it("each lost generation has a recovery of its own (F25, T34)", () => {

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Definition, parseDefinition } from "../../src/domain/Definition.ts"
 import * as Partitioning from "../../src/domain/Partitioning.ts"
+import { runPartitionProblems } from "../../src/domain/RunPartition.ts"
 
 const workflow = (...produces: ReadonlyArray<object>): Definition =>
   Result.getOrThrow(parseDefinition({ slug: "orders", steps: [{ id: "load", jobSlug: "load", produces }] }))
@@ -10,7 +11,7 @@ const plain = workflow({ assetId: "orders.raw" })
 const months = workflow({ assetId: "orders.raw", partitioning: { type: "static", keys: ["2024-01", "2024-02"] } })
 
 const messages = (definition: Definition, partitionKey?: string) =>
-  Partitioning.runPartitionProblems(definition, partitionKey).map(({ message, path }) => `${path}: ${message}`)
+  runPartitionProblems(definition, partitionKey, 0).map(({ message, path }) => `${path}: ${message}`)
 
 describe("Partitioning", () => {
   it("needs a partition key only for a workflow that produces a partitioned asset", () => {

@@ -279,6 +279,9 @@ describe("Recovery: operators", () => {
       assert.include(events[0].failure.message, "not needed")
       assert.strictEqual(fold(...history, ...events).status, "canceled")
     }
+    const [unexplained] = decided({ _tag: "Cancel", reason: "" }, 0, ...running)
+    assert(unexplained?._tag === "RecoveryFailed")
+    assert.match(unexplained.failure.message, / was canceled$/)
     recovery(...running, succeeded())
       .when(cancel)
       .thenRejected("IllegalRecoveryTransition")

@@ -22,7 +22,8 @@ import {
   storeBack,
   succeeded,
   suspended,
-  transient
+  transient,
+  unrecovered
 } from "./RunScenario.ts"
 
 const shown = (...history: ReadonlyArray<Event>) => view(fold(...history), history.length)
@@ -138,5 +139,56 @@ describe("RunView", () => {
     assert.strictEqual(shownPartition(""), null)
     assert.strictEqual(shownPartition(undefined), null)
     assert.strictEqual(shownPartition("2024-01"), "2024-01")
+  })
+
+  it("shows nothing of a wait in a step that has failed, whatever ended the wait", () => {
+    const waits = [requested(chain), ...lost("load"), suspended("load", healing())]
+    for (const failure of [unrecovered, permanent]) {
+      const [load] = shown(...waits, failed("load", failure, true), runFailed("load", failure)).steps
+      assert.strictEqual(load?.status, "failed")
+      assert.strictEqual(load?.failure?.code, failure.code)
+      assert.notProperty(load, "waitingFor")
+      assert.notProperty(load, "retryAt")
+    }
+    const deadline = fold(...waits, failed("load", unrecovered, true)).steps.load
+    assert.notProperty(deadline, "deadlineAt")
+  })
+
+  it("shows nothing of earlier executions in a step that has yet to begin again", () => {
+    const fresh = { status: "pending", producedAssets: [], inputs: [], startedAt: null, finishedAt: null }
+    const stale = ["result", "failure", "waitingFor", "retryAt"]
+    const ended = [
+      { ...started("load"), at: 1 },
+      { ...failed("load", missing, false), at: 2 }
+    ]
+    const rerun: Event = { _tag: "RunRecovered", kept: [], rerun: ["load", "report"], at: 9 }
+    const cut: Event = {
+      _tag: "RunInterrupted",
+      reason: "crash",
+      processId: "p",
+      steps: [{ stepId: "load", attempt: 1 }],
+      at: 9
+    }
+    const done = [produced("load"), recorded("load")].map((event) => ({ ...event, result: { rows: 1 } }) as Event)
+    const histories = {
+      resumed: [...ended, suspended("load", healing()), resumed("load", "recovered", "r1")],
+      interrupted: [started("load"), cut],
+      failedElsewhere: [...ended, suspended("load", healing()), runFailed("report", permanent)],
+      recovered: [...ended, failed("load", unrecovered, true), runFailed("load", unrecovered), rerun],
+      recoveredWithResult: [started("load"), ...done, runFailed("report", permanent), rerun]
+    }
+    for (const [name, history] of Object.entries(histories)) {
+      const [load] = shown(requested(chain), ...history).steps
+      const { finishedAt, inputs, producedAssets, startedAt, status } = load!
+      assert.deepStrictEqual({ status, producedAssets, inputs, startedAt, finishedAt }, fresh as never, name)
+      for (const field of stale) assert.notProperty(load, field, name)
+      assert.strictEqual(load!.attempt, 1, "executions begun are counted on")
+    }
+  })
+
+  it("shows an execution after the first without the end of the one before", () => {
+    const again = { ...started("load", 2), at: 7 }
+    const [load] = shown(requested(chain), ...lost("load"), resumed("load", "store"), again).steps
+    assert.deepStrictEqual([load?.startedAt, load?.finishedAt], ["1970-01-01T00:00:00.007Z", null])
   })
 })

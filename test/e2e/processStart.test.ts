@@ -43,6 +43,11 @@ describe("a server that cannot start ends with 2 and one clear line", () => {
     /^kintsugi: --app \(KINTSUGI_APP\): .*no\.ts does not exist/
   )
   refused(
+    "an app that ends the process while it is imported",
+    (folder) => ({ app: written(folder, "exit.ts", app("process.exit(0)")) }),
+    /^kintsugi: --app \(KINTSUGI_APP\): .*exit\.ts ended the process at import: it calls process\.exit\(0\)/
+  )
+  refused(
     "an app whose workflow names an unknown job",
     (folder) => ({
       app: written(

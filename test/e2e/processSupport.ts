@@ -62,6 +62,23 @@ export default defineApp({
 `
   )
 
+/** One workflow, `hangs`, of which one step executes at a time: its job never ends and looks at no signal. */
+export const hungApp = (folder: string): string =>
+  written(
+    folder,
+    "hangs.ts",
+    `import { defineApp, defineJob } from "kintsugi"
+
+const hang = defineJob({ slug: "hang", run: () => new Promise(() => setInterval(() => {}, 1000)) })
+
+export default defineApp({
+  stores: { lake: { type: "folder", path: "lake" } },
+  jobs: [hang],
+  workflows: [{ slug: "hangs", steps: [{ id: "hang", jobSlug: "hang" }] }]
+})
+`
+  )
+
 /** Writes a file of the test's folder and answers its path. */
 export const written = (folder: string, name: string, text: string): string => {
   const file = join(folder, name)

@@ -22,6 +22,15 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   // ---- where
   ["GET", "/nowhere", {}, 404, "not_found"],
   ["GET", "/api/v1/nowhere", {}, 404, "not_found"],
+  // Paths of later releases are unknown like any other.
+  ["GET", "/docs", {}, 404, "not_found"],
+  ["POST", "/docs", { body: "{}" }, 404, "not_found"],
+  ["GET", "/", {}, 404, "not_found"],
+  ["GET", "/%zz", {}, 404, "not_found"],
+  ["GET", "/api/v1/lineage?assetId=a", {}, 404, "not_found"],
+  ["POST", "/api/v1/bulk", { body: "{}" }, 404, "not_found"],
+  ["GET", "/api/v1/runs/ok-1/checkpoints", {}, 404, "not_found"],
+  ["DELETE", "/api/v1/workflows/w/assets/a/partitions/p/stale", {}, 404, "not_found"],
   ["GET", "/api/v1", {}, 404, "not_found"],
   ["GET", "/API/V1/runs", {}, 404, "not_found"],
   ["GET", `/api/v1/runs/${"x".repeat(400)}`, {}, 404, "not_found"],
@@ -55,6 +64,9 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", "/api/v1/runs?limit=5&limit=6", {}, 400, "invalid_input", "limit"],
   ["GET", "/api/v1/runs?limt=5", {}, 400, "invalid_input", "limt"],
   ["GET", "/api/v1/runs?status=done", {}, 400, "invalid_input", "status"],
+  ["GET", "/api/v1/runs?trigger=weird", {}, 400, "invalid_input", "trigger"],
+  ["GET", "/api/v1/runs?trigger=Manual", {}, 400, "invalid_input", "trigger"],
+  ["GET", "/api/v1/runs?trigger=schedule", {}, 200, "-"],
   ["GET", "/api/v1/runs?from=yesterday", {}, 400, "invalid_input", "from"],
   ["GET", "/api/v1/runs?from=2026-01-01T00:00:00", {}, 400, "invalid_input", "from"],
   ["GET", "/api/v1/runs?to=2026-13-01", {}, 400, "invalid_input", "to"],
@@ -71,6 +83,10 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", "/api/v1/events?limit=100001", {}, 400, "invalid_input", "limit"],
   ["GET", "/api/v1/events?category=run-1", {}, 400, "invalid_input", "category"],
   ["GET", "/api/v1/events?type=", {}, 400, "invalid_input", "type[0]"],
+  ["GET", "/api/v1/events?category=weird", {}, 400, "invalid_input", "category"],
+  ["GET", "/api/v1/events?type=StepFailed&type=weird", {}, 400, "invalid_input", "type[1]"],
+  ["GET", "/api/v1/events/stream?category=weird", {}, 400, "invalid_input", "category"],
+  ["GET", "/api/v1/events?type=RunRestored&type=StepOutputsRecorded&category=runkey", {}, 200, "-"],
   ["GET", "/api/v1/events/stream?after=x", {}, 400, "invalid_input", "after"],
   ["GET", "/api/v1/events/stream", { headers: { "last-event-id": "7" } }, 400, "invalid_input", "last-event-id"],
   ["GET", "/api/v1/admin/stores?all=1", {}, 400, "invalid_input", "all"],
@@ -199,4 +215,24 @@ layer(server(Fakes.makeState()), { excludeTestServices: true })("bad input", (it
       })
     )
   }
+})
+
+layer(server(Fakes.makeState()), { excludeTestServices: true })("a filter with a closed list of values", (it) => {
+  it.effect("names the parameter and every value that it takes", () =>
+    Effect.gen(function* () {
+      for (const [path, parameter, allowed] of [
+        ["runs?status=weird", "status", ["pending", "waiting", "canceled"]],
+        ["runs?trigger=weird", "trigger", ["manual", "schedule", "auto-materialize", "recovery"]],
+        ["recoveries?status=weird", "status", ["requested", "planned", "canceled"]],
+        ["notifications?unread=weird", "unread", ["true", "false"]],
+        ["events?category=weird", "category", ["run", "asset", "recovery", "workflow", "limit", "runkey"]],
+        ["events?type=weird", "type[0]", ["WorkflowDefined", "StepFailed", "RunRestored", "RunKeyClaimed"]]
+      ] as const) {
+        const { json } = yield* send("GET", `/api/v1/${path}`)
+        const [fault, ...more] = json.errors as ReadonlyArray<{ readonly path: string; readonly message: string }>
+        assert.deepStrictEqual([fault?.path, more], [parameter, []])
+        for (const value of allowed) assert.include(fault?.message, JSON.stringify(value))
+      }
+    })
+  )
 })

@@ -122,7 +122,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the run list", 
         const recovery = { type: "recovery", recoveryId: "x", assetId: "a", partitionKey: "" }
         log.append(
           ...run("a", 1_000, requested("a"), ["RunSucceeded", {}]),
-          ...run("b", 2_000, requested("b", "other", { partitionKey: "p" })),
+          ...run("b", 2_000, requested("b", "other", { partitionKey: "P" })),
           ...run("c", 3_000, requested("c", "other", { trigger: recovery }), ["RunCanceled", { reason: "no" }])
         )
         yield* reached(log)
@@ -135,6 +135,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the run list", 
         assert.strictEqual(yield* ids({ status: "pending" }), "b")
         assert.strictEqual(yield* ids({ trigger: "recovery" }), "c")
         assert.strictEqual(yield* ids({ partitionKey: "p" }), "b")
+        assert.strictEqual(yield* ids({ partitionKey: "P" }), "b")
         assert.strictEqual(yield* ids({ from: 2_000 }), "cb")
         assert.strictEqual(yield* ids({ from: 2_000, to: 3_000 }), "b")
       })

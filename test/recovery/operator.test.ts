@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
-import { PermanentFailure } from "../../src/index.ts"
+import { PermanentFailure, TransientFailure } from "../../src/index.ts"
 import { makes, stepFor, uses } from "../support/chainApp.ts"
 import {
   define,
@@ -58,9 +58,12 @@ describe("what an operator does about a recovery", () => {
         assert.strictEqual(made(), 2)
 
         repair()
-        const recovered = yield* engine.recoverRun(run.id)
-        assert.deepStrictEqual(recovered.rerun, ["use-base"])
+        const caller = { commandId: "anna/recover/1", requestHash: "1" }
+        const recovered = yield* engine.recoverRun(run.id, caller)
+        assert.deepStrictEqual([recovered.kept, recovered.rerun], [[], ["use-base"]])
         assert.strictEqual((yield* ended(run.id)).status, "succeeded")
+        const repeated = yield* engine.recoverRun(run.id, caller)
+        assert.deepStrictEqual([repeated.kept, repeated.rerun], [[], ["use-base"]], "as it was answered at first")
         const [recovery] = yield* recoveries
         assert.strictEqual(recovery!.round, 2)
         assert.strictEqual(recovery!.status, "succeeded")
@@ -151,11 +154,14 @@ describe("what an operator does about a recovery", () => {
       makes("base", async () => {
         if (++made === 1) return "base"
         await door.pass()
-        throw new PermanentFailure("the instrument is broken")
+        throw new TransientFailure("the instrument is broken")
       }),
       uses("base")
     ]
-    const patient = { ...workflows, bases: { steps: [stepFor("make-base", { produces: ["base"] })] } }
+    const patient = {
+      ...workflows,
+      bases: { steps: [stepFor("make-base", { produces: ["base"], retryPolicy: { strategy: "none" } })] }
+    }
     return play({ jobs, workflows: patient }, (folder) =>
       Effect.gen(function* () {
         const engine = yield* Engine

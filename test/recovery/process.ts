@@ -2,6 +2,8 @@ import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { LogFollower } from "../../src/eventstore/LogFollower.ts"
+import { standsOf } from "../support/stands.ts"
 import { type Settings, settings } from "../support/engine.ts"
 import * as memoryIndex from "../support/memoryIndex.ts"
 
@@ -54,6 +56,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
   })
   const layer = engine(settings(given)).pipe(
     Layer.provideMerge(memoryIndex.layer),
+    Layer.provideMerge(LogFollower.layerMemory(standsOf(log))),
     Layer.provideMerge(Layer.succeed(EventStore, mortal))
   )
   const scope = yield* Scope.make()

@@ -5,7 +5,7 @@ import { Context, Effect, Layer } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
-import { AssetMissing, defineJob, PermanentFailure } from "../../src/index.ts"
+import { AssetMissing, defineJob, PermanentFailure, TransientFailure } from "../../src/index.ts"
 import { makes, readInput, stepFor, uses } from "../support/chainApp.ts"
 import {
   define,
@@ -252,12 +252,13 @@ describe("assets of every shape", () => {
     const jobs = [
       makes("base", async (ctx) => {
         made++
-        if (ctx.trigger.type === "recovery" && made === 2) throw new PermanentFailure("not now")
+        if (ctx.trigger.type === "recovery" && made === 2) throw new TransientFailure("not now")
         return "base"
       }),
       uses("base")
     ]
-    return play({ jobs, workflows: { bases, users } }, (folder) =>
+    const once = { steps: [stepFor("make-base", { produces: ["base"], retryPolicy: { strategy: "none" } })] }
+    return play({ jobs, workflows: { bases: once, users } }, (folder) =>
       Effect.gen(function* () {
         yield* succeeded("bases")
         rmSync(join(folder, "lake", "base.txt"))

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
-import { defineJob, PermanentFailure } from "../../src/index.ts"
+import { defineJob, PermanentFailure, TransientFailure } from "../../src/index.ts"
 import { keyOf, makes, readInput, stepFor, uses } from "../support/chainApp.ts"
 import {
   ended,
@@ -135,12 +135,13 @@ describe("waiters of one recovery", () => {
       let made = 0
       const jobs = [
         makes("base", () => {
-          if (++made > 1) throw new PermanentFailure("the instrument is broken")
+          if (++made > 1) throw new TransientFailure("the instrument is broken")
           return "base"
         }),
         uses("base")
       ]
-      const workflows = { bases: base(), users: { steps: [stepFor("use-base", { consumes: ["base"] })] } }
+      const once = { steps: [stepFor("make-base", { produces: ["base"], retryPolicy: { strategy: "none" } })] }
+      const workflows = { bases: once, users: { steps: [stepFor("use-base", { consumes: ["base"] })] } }
       return play({ jobs, workflows }, (folder) =>
         Effect.gen(function* () {
           yield* succeeded("bases")

@@ -102,10 +102,41 @@ describe("checking an app", () => {
     assert(found.some((path) => path.startsWith("workflows[3].steps")))
   })
 
-  it("refuses a schedule with a line that says when it comes (F87)", () => {
-    const result = checkApp(defineApp({ jobs: [load], workflows: [{ ...orders, schedule: { cron: "0 * * * *" } }] }))
-    assert(Result.isFailure(result))
-    assert.match(result.failure.message, /workflows\[0\]\.schedule: "schedule" is not supported yet/)
+  it("a part of the wrong shape does not hide what is wrong with the others", () => {
+    assert.sameMembers(
+      [
+        ...faults({
+          stores: { a: { type: "ftp" } },
+          jobs: [load, load, { slug: "Bad" }],
+          workflows: [
+            { slug: "one", owner: "me", steps: [{ id: "x", jobSlug: "gone", dependsOn: ["y"] }] },
+            {
+              slug: "one",
+              steps: [
+                { id: "x", jobSlug: "load", timeoutMs: 0 },
+                { id: "x", jobSlug: "load" }
+              ]
+            }
+          ],
+          timestore: { store: "nowhere", size: 1 }
+        })
+      ],
+      [
+        "stores.a",
+        "jobs[2].slug",
+        "jobs[2].run",
+        "jobs[1].slug",
+        "workflows[0].owner",
+        "workflows[0].steps[0].jobSlug",
+        "workflows[0].steps[0].dependsOn[0]",
+        "workflows[1].steps[0].timeoutMs",
+        "workflows[1].steps[1].id",
+        "workflows[1].slug",
+        "timestore.size",
+        "timestore.store"
+      ]
+    )
+    assert.deepStrictEqual(faults({ jobs: 3, workflows: [orders] }), ["jobs"])
   })
 
   it("knows what came through defineApp, whichever copy of the module made it", () => {

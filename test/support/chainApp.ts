@@ -57,7 +57,11 @@ export const makeChain = () => {
 /** One step that runs the job of its own name, with a retry policy that costs no time. */
 export const stepFor = (
   job: string,
-  links: { readonly consumes?: ReadonlyArray<string>; readonly produces?: ReadonlyArray<string> } & object = {}
+  links: {
+    readonly consumes?: ReadonlyArray<string>
+    readonly produces?: ReadonlyArray<string>
+    readonly retryPolicy?: object
+  } = {}
 ) => {
   const { consumes = [], produces = [], ...rest } = links
   return {

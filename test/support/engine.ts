@@ -8,6 +8,8 @@ import { engine, type RuntimeSettings } from "../../src/cli/Runtime.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { LogFollower } from "../../src/eventstore/LogFollower.ts"
+import * as LogPosition from "../../src/eventstore/LogPosition.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { check } from "../chaos/invariants.ts"
 import * as memoryIndex from "./memoryIndex.ts"
@@ -30,12 +32,17 @@ export const settings = (given: Settings): RuntimeSettings => ({
   stores: { inbox: { type: "folder", path: "inbox" }, lake: { type: "folder", path: "lake" } },
   timestoreStore: "lake",
   cacheDir: join(given.baseDir, "cache"),
+  materializer: { baseBackoffMs: 200, maxBackoffMs: 800, refreshIntervalMs: 600_000 },
   ...given
 })
 
 /** The whole engine on a log in memory and real folders. */
 export const layerMemory = (given: Settings) =>
-  engine(settings(given)).pipe(Layer.provideMerge(memoryIndex.layer), Layer.provideMerge(MemoryEventStore.layer))
+  engine(settings(given)).pipe(
+    Layer.provideMerge(memoryIndex.layer),
+    Layer.provideMerge(LogFollower.layerMemory(new Map())),
+    Layer.provideMerge(MemoryEventStore.layer)
+  )
 
 export interface Scenario {
   readonly jobs: RuntimeSettings["jobs"]
@@ -46,23 +53,28 @@ export interface Scenario {
   readonly ends?: boolean
 }
 
-/** Plays a scenario on an engine of its own; at the end its whole history is checked (DESIGN, section 7). */
-export const play = <A, E>(
-  { ends = true, jobs, settings, workflows }: Scenario,
-  body: (folder: string) => Effect.Effect<A, E, Engine | EventStore>
-) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const played = Effect.gen(function* () {
-        yield* define(workflows)
-        const result = yield* body(folder)
-        yield* soundHistory(ends)
-        return result
+/** Plays scenarios on engines of this kind; at the end of each its whole history is checked (DESIGN, section 7). */
+export const playOn =
+  <S, LE, LR>(layerOf: (given: Settings) => Layer.Layer<S | Engine | EventStore, LE, LR>) =>
+  <A, E>(
+    { ends = true, jobs, settings, workflows }: Scenario,
+    body: (folder: string) => Effect.Effect<A, E, S | Engine | EventStore>
+  ) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const played = Effect.gen(function* () {
+          yield* define(workflows)
+          const result = yield* body(folder)
+          yield* soundHistory(ends)
+          return result
+        })
+        return yield* Effect.provide(played, layerOf({ jobs, baseDir: folder, ...settings }))
       })
-      return yield* Effect.provide(played, layerMemory({ jobs, baseDir: folder, ...settings }))
-    })
-  )
+    )
+
+/** Plays a scenario on an engine with a log in memory. */
+export const play = playOn(layerMemory)
 
 export const define = Effect.fnUntraced(function* (workflows: Scenario["workflows"]) {
   const runs = yield* Engine
@@ -80,10 +92,16 @@ export const soundHistory = Effect.fnUntraced(function* (isOver: boolean) {
   yield* until(faults, (found) => found.length === 0, "a history without faults")
 })
 
-/** The whole log. */
+/** The whole log. In Postgres its end is read a moment late: when no transaction older than it is open any more. */
 export const history = Effect.gen(function* () {
   const log = yield* EventStore
-  return (yield* log.readAll({ after: null, limit: 1_000_000 })).events
+  const head = yield* log.head
+  const page = yield* until(
+    log.readAll({ after: null, limit: 1_000_000 }),
+    ({ next }) => (next ?? LogPosition.start) >= head,
+    `log up to ${head}`
+  )
+  return page.events
 })
 
 /** Types of the events of one stream, or of every stream of a category, in log order. */

@@ -26,13 +26,17 @@ export const layer = Layer.effect(
         parts.map((part) => ({ ...part, assetId, partitionKey, generation }))
       )
     )
+    const owning = (store: string, key: string) =>
+      Effect.map(located, (parts) => {
+        const here = parts.filter((part) => part.store === store && part.key === key)
+        return here.filter(({ written }) => written).at(-1) ?? here.at(-1) ?? null
+      })
     return LocationIndex.of({
       owner: (store, key) =>
-        Effect.map(located, (parts) => {
-          const here = parts.filter((part) => part.store === store && part.key === key)
-          const last = here.filter(({ written }) => written).at(-1) ?? here.at(-1)
-          return last === undefined ? null : { assetId: last.assetId, partitionKey: last.partitionKey }
-        }),
+        Effect.map(owning(store, key), (last) =>
+          last === null ? null : { assetId: last.assetId, partitionKey: last.partitionKey }
+        ),
+      recorded: owning,
       copies: (sha256) => Effect.map(located, (parts) => parts.filter((part) => part.sha256 === sha256)),
       below: (store, keyPrefix) =>
         Effect.map(located, (parts) => [

@@ -16,6 +16,8 @@ export interface Attempt {
   readonly close: () => void
   readonly writes: Map<string, Location>
   readonly reads: Map<string, ObservedRead>
+  /** The step of the run that this is an attempt of. */
+  readonly writer: string
   /** Recorded parts of the declared inputs, by `store/key`. */
   readonly inputParts: ReadonlyMap<string, InputPart>
   readonly noteWrite: (location: Location) => void
@@ -24,7 +26,12 @@ export interface Attempt {
 
 export const locationKey = (store: string, key: string): string => `${store}/${key}`
 
-export const make = (inputParts: ReadonlyMap<string, InputPart>): Attempt => {
+/** `noted` is told of every write. */
+export const make = (
+  writer: string,
+  inputParts: ReadonlyMap<string, InputPart>,
+  noted: (writer: string, location: Location) => void
+): Attempt => {
   let open = true
   const writes = new Map<string, Location>()
   const reads = new Map<string, ObservedRead>()
@@ -35,8 +42,12 @@ export const make = (inputParts: ReadonlyMap<string, InputPart>): Attempt => {
     },
     writes,
     reads,
+    writer,
     inputParts,
-    noteWrite: (location) => writes.set(locationKey(location.store, location.key), location),
+    noteWrite: (location) => {
+      writes.set(locationKey(location.store, location.key), location)
+      noted(writer, location)
+    },
     // Declared inputs are recorded as such, and what the attempt wrote itself is no input.
     noteRead: (store, key) => {
       const name = locationKey(store, key)

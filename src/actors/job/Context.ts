@@ -3,7 +3,6 @@ import { StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores } from "../../capabilities/Stores.ts"
 import type { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
-import type { AssetRef } from "../../domain/Failure.ts"
 import type { State } from "../../domain/run/RunState.ts"
 import type { JobContext, JobInput, Json, JsonObject, Row } from "../../sdk/JobContext.ts"
 import { PermanentFailure } from "../../sdk/JobFailure.ts"
@@ -12,6 +11,7 @@ import type { StoreHealth } from "../StoreHealth.ts"
 import type { Attempt } from "./Attempt.ts"
 import * as JobFiles from "./JobFiles.ts"
 import * as JobTimestore from "./JobTimestore.ts"
+import type { RecordedBytes } from "./RecordedBytes.ts"
 import { thrown } from "./Thrown.ts"
 
 export interface Options {
@@ -31,7 +31,7 @@ export interface Options {
     readonly health: StoreHealth["Service"]
     readonly index: LocationIndex["Service"]
     readonly store: string | undefined
-    readonly currentDigest: (ref: AssetRef, store: string, key: string) => Effect.Effect<string | undefined>
+    readonly recorded: RecordedBytes
   }
   readonly runLog: (effect: Effect.Effect<void>) => unknown
 }

@@ -1,28 +1,25 @@
-import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { listLimitMax, type ObjectInfo, StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores, UnknownStore } from "../../capabilities/Stores.ts"
-import type { AssetRef, Failure } from "../../domain/Failure.ts"
+import type { Failure } from "../../domain/Failure.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
-import { type Attempt, locationKey } from "./Attempt.ts"
+import type { Attempt } from "./Attempt.ts"
+import type { RecordedBytes } from "./RecordedBytes.ts"
 
 const failed = (failure: Failure, cause: unknown = failure.message) => new StoreError({ failure, cause })
 
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
-
 /**
  * `ctx.files` of one attempt, as Effects: every call goes through the store's breaker, is recorded, and is refused
- * once the attempt has ended. Bytes of a declared input are compared with what the log says of them (F7).
+ * once the attempt has ended. Bytes that belong to an asset are compared with what the log says of them (F7).
  */
 export const make = (options: {
   readonly stores: Stores["Service"]
   readonly health: StoreHealth["Service"]
   readonly attempt: Attempt
-  /** The newest recorded digest of an input's part, which may have been remade since the step began. */
-  readonly currentDigest: (ref: AssetRef, store: string, key: string) => Effect.Effect<string | undefined>
+  readonly recorded: RecordedBytes
 }) => {
-  const { attempt, currentDigest, health, stores } = options
+  const { attempt, health, recorded, stores } = options
 
   const driver = (name: string) =>
     Effect.gen(function* () {
@@ -41,33 +38,11 @@ export const make = (options: {
   const observed = <A>(effect: Effect.Effect<A, StoreError>) =>
     Effect.tapError(effect, ({ failure }) => health.observe(failure))
 
-  /** Bytes that are not the recorded ones: remade meanwhile, damaged, or changed by somebody else. */
-  const checkDigest = Effect.fnUntraced(function* (store: string, key: string, bytes: Uint8Array) {
-    const part = attempt.inputParts.get(locationKey(store, key))
-    if (part === undefined) return
-    const digest = sha256(bytes)
-    if (digest === part.sha256 || digest === (yield* currentDigest(part.ref, store, key))) return
-    const info = yield* Effect.flatMap(driver(store), (opened) => opened.stat(key))
-    const ours = info.etag === part.etag
-    const message = ours
-      ? `${store}/${key} has other bytes (sha-256 ${digest}) than were written (${part.sha256})`
-      : `${store}/${key} was changed by somebody else: its etag is ${info.etag}, ours was ${part.etag}`
-    return yield* failed({
-      class: ours ? "corrupt" : "permanent",
-      code: ours ? "checksum_mismatch" : "changed_outside",
-      message,
-      asset: part.ref,
-      store,
-      key
-    })
-  })
-
   const readBytes = (store: string, key: string) =>
     observed(
       Effect.gen(function* () {
         const opened = yield* driver(store)
-        const bytes = yield* opened.readBytes(key)
-        yield* checkDigest(store, key, bytes)
+        const bytes = yield* recorded.checked(opened, key, yield* opened.readBytes(key))
         attempt.noteRead(store, key)
         return bytes
       })

@@ -2,7 +2,7 @@ import { Cause, Clock, Duration, Effect, Exit, Layer, Random, Result } from "eff
 import { Stores } from "../../capabilities/Stores.ts"
 import { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
-import type { AssetRef, Failure } from "../../domain/Failure.ts"
+import { type Failure, storable } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
@@ -20,8 +20,10 @@ import { App } from "./App.ts"
 import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
 import * as JobInputs from "./JobInputs.ts"
+import { RecentWrites } from "./RecentWrites.ts"
+import * as RecordedBytes from "./RecordedBytes.ts"
 import { outcomeOf } from "./Results.ts"
-import { failureOf, storable } from "./Thrown.ts"
+import { failureOf } from "./Thrown.ts"
 
 const timedOut = (step: StepDefinition): Failure => ({
   class: "transient",
@@ -72,14 +74,9 @@ export const layer = Layer.effect(
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
     const loop = yield* LoopWatch
+    const recentWrites = yield* RecentWrites
     const clock = yield* Clock.Clock
     const runLog = Effect.runForkWith(yield* Effect.context<never>())
-
-    const currentDigest = (ref: AssetRef, store: string, key: string) =>
-      Effect.map(
-        assets.read(ref),
-        ({ latest }) => latest?.parts.find((part) => part.store === store && part.key === key)?.sha256
-      )
 
     /** No probe would ever say that a store is back which the app does not name: its outage is not waited for. */
     const waitable = (failure: Failure): Failure => {
@@ -130,7 +127,9 @@ export const layer = Layer.effect(
       const parameters = { ...run.parameters, ...(rendered.success as JsonObject) } as JsonObject
       const resolved = step.consumes.length === 0 ? [] : yield* inputs.resolve(run, step.id)
       const consumed = yield* JobInputs.read(assets, resolved)
-      const attempt = Attempt.make(JobInputs.parts(consumed))
+      const writer = `step ${step.id} of run ${run.runId}`
+      const attempt = Attempt.make(writer, JobInputs.parts(consumed), recentWrites.note)
+      const recorded = RecordedBytes.make({ attempt, step, assets, index, recentWrites })
       let beatAt = clock.currentTimeMillisUnsafe()
       const beat = (progress?: Json) => {
         beatAt = clock.currentTimeMillisUnsafe()
@@ -150,7 +149,7 @@ export const layer = Layer.effect(
           signal,
           beat,
           attempt,
-          capabilities: { stores, timestore, health, index, store: app.timestoreStore, currentDigest },
+          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded },
           runLog
         })
       const limited = Effect.timeoutOrElse(call(job, withSignal, run.partitionKey), {
@@ -168,10 +167,12 @@ export const layer = Layer.effect(
       const step = stepDefinition(run, stepId)
       if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
       const name = `${run.workflow}/${stepId} (run ${run.runId})`
-      loop.executing.add(name)
+      const left = [loop.enter(name), recentWrites.begin(step.produces.map(({ assetId }) => assetId))]
       const ended = yield* Effect.ensuring(
         Effect.exit(attemptOf(run, step, attempt)),
-        Effect.sync(() => loop.executing.delete(name))
+        Effect.sync(() => {
+          for (const leave of left) leave()
+        })
       )
       if (Exit.isSuccess(ended)) {
         for (const name of ended.value.ok ? ended.value.unowned : []) {
@@ -190,7 +191,7 @@ export const layer = Layer.effect(
 
     return JobRunner.of({ execute, has: (jobSlug) => app.jobs.has(jobSlug) })
   })
-)
+).pipe(Layer.provide(RecentWrites.layer))
 
 const isFailure = (value: unknown): value is Failure =>
   typeof value === "object" && value !== null && "class" in value && "code" in value && !(value instanceof Error)

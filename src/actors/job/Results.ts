@@ -1,16 +1,24 @@
-import { Effect } from "effect"
+import { Clock, Effect, Result, Schema } from "effect"
 import { StoreError } from "../../capabilities/ObjectStore.ts"
 import type { Stores } from "../../capabilities/Stores.ts"
-import { faultText, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
+import { faultText, Freshness, type ProducedAsset, type StepDefinition } from "../../domain/Definition.ts"
 import { assetName, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
-import { checkAgainst } from "../../domain/JsonSchemaCheck.ts"
+import { checkAgainst, schemaProblems } from "../../domain/JsonSchemaCheck.ts"
 import type { Location } from "../../domain/Location.ts"
+import {
+  isObject as isJsonObject,
+  jsonCopy,
+  type JsonObject,
+  jsonText,
+  pathText,
+  type Problem
+} from "../../domain/JsonBounds.ts"
 import { partitionKeyFault } from "../../domain/Partitioning.ts"
+import { partitionFault } from "../../domain/RunPartition.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import type { State } from "../../domain/run/RunState.ts"
-import * as EventCodec from "../../eventstore/EventCodec.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import { type Attempt, locationKey } from "./Attempt.ts"
 
@@ -26,6 +34,8 @@ export interface Declared {
   readonly partitionKey?: string | undefined
   readonly payload?: unknown
   readonly producedAt?: number | undefined
+  readonly schema?: JsonObject | undefined
+  readonly freshness: Freshness | undefined
   readonly locations: ReadonlyArray<Location>
 }
 
@@ -34,16 +44,27 @@ const permanent = (code: string, message: string): Failure => ({ class: "permane
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The JSON text of a value, or null when it has none (a function, a cycle, a bigint), or none that can be stored. */
-const jsonText = (value: unknown): string | null => {
-  try {
-    const text = JSON.stringify(value) ?? null
-    return text === null || EventCodec.holdsNul(text) ? null : text
-  } catch {
-    return null
-  }
+/** What is wrong with a part of an answer, as one line: where it is, and what it must be. */
+const faultAt = (part: string, { message, path }: Problem): string => {
+  const where = path === "" || path.startsWith("[") ? path : `.${path}`
+  return `${part}${where} ${message}`
 }
-const notJson = "must be JSON without NUL characters"
+
+/** A key as the end of a path. */
+const faultPath = (key: string): string => {
+  const text = pathText([key])
+  return text.startsWith("[") ? text : `.${text}`
+}
+
+/** The first key that nothing knows: what would be lost in silence. */
+const unknownKey = (value: Readonly<Record<string, unknown>>, known: ReadonlyArray<string>): string | undefined =>
+  Object.keys(value).find((key) => value[key] !== undefined && !known.includes(key))
+
+const answerKeys = ["status", "result", "error"]
+/** `schema` is for this payload alone, beside the declared one; `freshness` takes the place of the declared one. */
+const assetKeys = ["assetId", "partitionKey", "payload", "producedAt", "schema", "freshness", "locations"]
+
+const decodeFreshness = Schema.decodeUnknownResult(Freshness, { onExcessProperty: "error" })
 
 const readLocation = (value: unknown): Location | null => {
   if (!isObject(value)) return null
@@ -63,7 +84,11 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
   const path = `result.assets[${position}]`
   const invalid = (what: string) => permanent("invalid_result", `${path}${what}`)
   if (!isObject(value)) return invalid(" must be an object with assetId")
-  const { assetId, locations = [], partitionKey, payload, producedAt } = value
+  const unknown = unknownKey(value, assetKeys)
+  if (unknown !== undefined) {
+    return invalid(`${faultPath(unknown)} is not a known field: an asset has ${assetKeys.join(", ")}`)
+  }
+  const { assetId, freshness, locations = [], partitionKey, payload, producedAt, schema } = value
   if (typeof assetId !== "string") return invalid(".assetId must be a string")
   if (partitionKey !== undefined && (typeof partitionKey !== "string" || partitionKey.length > partitionKeyMax)) {
     return invalid(`.partitionKey must be a string of at most ${partitionKeyMax} characters`)
@@ -75,16 +100,25 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
   if (!Array.isArray(locations)) return invalid(".locations must be a list of what ctx.files or ctx.timestore answered")
   const read = locations.map(readLocation)
   if (read.includes(null)) return invalid(".locations must hold what ctx.files or ctx.timestore answered")
-  const text = payload === undefined ? "" : jsonText(payload)
-  if (text === null) return invalid(`.payload ${notJson}`)
+  const written = payload === undefined ? Result.succeed("null") : jsonText(payload)
+  if (Result.isFailure(written)) return permanent("invalid_result", faultAt(`${path}.payload`, written.failure))
+  const text = written.success
   if (Buffer.byteLength(text) > payloadBytesMax) {
     return permanent("result_too_large", `${path}.payload is larger than ${payloadBytesMax} bytes of JSON`)
   }
+  const own = schema === undefined ? undefined : jsonCopy(schema)
+  if (own !== undefined && !isJsonObject(own.value)) return invalid(".schema must be a JSON Schema: an object")
+  const [broken] = own === undefined ? [] : [...own.problems, ...schemaProblems(own.value as JsonObject, [])]
+  if (broken !== undefined) return permanent("invalid_result", faultAt(`${path}.schema`, broken))
+  const fresh = freshness === undefined ? Result.succeed(undefined) : decodeFreshness(freshness)
+  if (Result.isFailure(fresh)) return invalid(`.freshness ${fresh.failure.message}`)
   return {
     assetId,
     partitionKey,
+    schema: own?.value as JsonObject | undefined,
     payload: payload === undefined ? undefined : JSON.parse(text),
     producedAt: at,
+    freshness: fresh.success,
     locations: read as ReadonlyArray<Location>
   }
 }
@@ -93,10 +127,11 @@ const readAsset = (value: unknown, position: number): Declared | Failure => {
 const declaredBy = (step: StepDefinition, assetId: string) =>
   step.produces.find((produces: ProducedAsset) => Id.assetKey(produces.assetId) === Id.assetKey(assetId))
 
-const partitionFault = (step: StepDefinition, assetId: string, partitionKey: string): string | null => {
+const partitionFaultOf = (step: StepDefinition, assetId: string, partitionKey: string, now: number): string | null => {
   const partitioning = declaredBy(step, assetId)?.partitioning
-  if (partitioning?.type !== "static" || partitioning.keys.includes(partitionKey)) return null
-  return `partition "${partitionKey}" is not among the keys that asset ${assetId} declares`
+  if (partitioning === undefined) return null
+  const fault = partitionFault(partitioning, partitionKey, now)
+  return fault === undefined ? null : `partition "${partitionKey}" of asset ${assetId} ${fault}`
 }
 
 /**
@@ -117,10 +152,19 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       permanent("invalid_result", `job ${step.jobSlug} must answer { status?, result?, error? }, not ${typeof answer}`)
     )
   }
+  const unknown = unknownKey(answer ?? {}, answerKeys)
+  if (unknown !== undefined) {
+    const message = `${pathText([unknown])} is not a known field: job ${step.jobSlug} may answer ${answerKeys.join(", ")}`
+    return yield* Effect.fail(permanent("invalid_result", message))
+  }
   const { error, result, status = "succeeded" } = answer ?? {}
   if (status === "failed") {
     const message =
-      error instanceof Error ? error.message : typeof error === "string" ? error : (jsonText(error) ?? "job failed")
+      error instanceof Error
+        ? error.message
+        : typeof error === "string"
+          ? error
+          : Result.getOrElse(jsonText(error), () => "job failed")
     return yield* Effect.fail<Failure>({ class: "transient", code: "job_failed", message })
   }
   if (status !== "succeeded") {
@@ -128,8 +172,11 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       permanent("invalid_result", `status must be "succeeded" or "failed", not ${String(status)}`)
     )
   }
-  const text = result === undefined ? "null" : jsonText(result)
-  if (text === null) return yield* Effect.fail(permanent("invalid_result", `result ${notJson}`))
+  const written = result === undefined ? Result.succeed("null") : jsonText(result)
+  if (Result.isFailure(written)) {
+    return yield* Effect.fail(permanent("invalid_result", faultAt("result", written.failure)))
+  }
+  const text = written.success
   const { assets = [], ...kept } = isObject(result) ? result : {}
   const keptText = isObject(result) ? JSON.stringify(kept) : text
   if (Buffer.byteLength(keptText) > resultBytesMax) {
@@ -142,6 +189,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
   }
   if (!Array.isArray(assets)) return yield* Effect.fail(permanent("invalid_result", "result.assets must be a list"))
 
+  const now = yield* Clock.currentTimeMillis
   const listed = new Set<string>()
   const produced: Array<Produced> = []
   const names = new Set<string>()
@@ -153,21 +201,23 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       const message = `step ${step.id} declares no asset ${declared.assetId} among its produces`
       return yield* Effect.fail(permanent("undeclared_asset", message))
     }
-    if (known.schema !== undefined) {
-      const broken = checkAgainst(known.schema, declared.payload ?? null, `result.assets[${position}].payload`)
+    for (const schema of [known.schema, declared.schema]) {
+      if (schema === undefined) continue
+      const broken = checkAgainst(schema, declared.payload ?? null, `result.assets[${position}].payload`)
       if (broken.length > 0) {
         const message = `asset ${known.assetId} breaks its schema: ${broken.map(faultText).join("; ")}`
         return yield* Effect.fail(permanent("schema_violation", message))
       }
     }
     const partitionKey = declared.partitionKey ?? run.partitionKey ?? ""
-    const fault = partitionFault(step, declared.assetId, partitionKey)
+    const fault = partitionFaultOf(step, declared.assetId, partitionKey, now)
     if (fault !== null) return yield* Effect.fail(permanent("invalid_partition", fault))
     const ref = { assetId: known.assetId, partitionKey }
-    if (names.has(assetName(ref))) {
+    const id = Id.asset(ref.assetId, ref.partitionKey)
+    if (names.has(id)) {
       return yield* Effect.fail(permanent("invalid_result", `result.assets names ${assetName(ref)} twice`))
     }
-    names.add(assetName(ref))
+    names.add(id)
     const parts = declared.locations.map((location): Part => {
       const name = locationKey(location.store, location.key)
       listed.add(name)
@@ -178,6 +228,7 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       ...ref,
       ...(declared.payload === undefined ? {} : { payload: declared.payload }),
       ...(declared.producedAt === undefined ? {} : { producedAt: declared.producedAt }),
+      ...(declared.freshness === undefined ? {} : { freshness: declared.freshness }),
       parts
     })
   }

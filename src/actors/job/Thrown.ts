@@ -1,6 +1,6 @@
 import { StoreError } from "../../capabilities/ObjectStore.ts"
 import { classifyUnknown } from "../../capabilities/classifyUnknown.ts"
-import type { Failure } from "../../domain/Failure.ts"
+import { type Failure, storable } from "../../domain/Failure.ts"
 import {
   AssetMissing,
   isJobFailure,
@@ -9,21 +9,6 @@ import {
   StoreUnavailable,
   TransientFailure
 } from "../../sdk/JobFailure.ts"
-
-/** Longest failure message that is kept, in UTF-16 units. */
-const messageLengthMax = 8_000
-
-const storableText = (text: string): string =>
-  (text.length <= messageLengthMax ? text : `${text.slice(0, messageLengthMax)}…`)
-    .replaceAll("\0", "\\0")
-    .toWellFormed()
-
-/** The failure in words that the log can keep: bounded, without NUL characters and halves of surrogate pairs. */
-export const storable = (failure: Failure): Failure => {
-  const texts = Object.entries(failure).filter((entry): entry is [string, string] => typeof entry[1] === "string")
-  const kept: Partial<Failure> = Object.fromEntries(texts.map(([field, text]) => [field, storableText(text)]))
-  return { ...failure, ...kept }
-}
 
 const ofJobFailure = (failure: JobFailure, runPartitionKey: string | undefined): Failure => {
   const { message } = failure

@@ -178,6 +178,19 @@ const attemptFailed = (state: State, failure: Failure, random: number, now: numb
   return [event, failed("budget_exhausted", exhausted, now)]
 }
 
+/** The producer's own word that another try is of no use ends the budget at once. */
+const failedForGood = (state: State, failure: Failure, now: number): ReadonlyArray<Event> => {
+  const { assetId, attempt, partitionKey } = state
+  const message = `${assetName(state)} could not be recovered: its producer failed for good with: ${failure.message}`
+  const exhausted: Failure = {
+    class: "asset_missing",
+    code: "budget_exhausted",
+    message,
+    asset: { assetId, partitionKey }
+  }
+  return [{ _tag: "RecoveryAttemptFailed", attempt, failure, at: now }, failed("budget_exhausted", exhausted, now)]
+}
+
 /** Ends of a producer's run that another try would only repeat: it says why its own input cannot be had. */
 const hopeless: ReadonlySet<string> = new Set([
   "source_asset",
@@ -259,6 +272,7 @@ const primary = (command: Command, state: State): Decision => {
       if (!unowned && isHopeless(failure) && isReasonCode(failure.code)) {
         return Result.succeed([failed(failure.code, failure, now)])
       }
+      if (!unowned && failure.class === "permanent") return Result.succeed(failedForGood(state, failure, now))
       return Result.succeed(attemptFailed(state, failure, random, now, unowned))
     }
     case "NextAttempt": {
@@ -266,7 +280,7 @@ const primary = (command: Command, state: State): Decision => {
       // Whoever joined after the others were asked is waiting.
       const wanted = command.wanted || (command.asked !== undefined && state.waiterCount > command.asked)
       if (wanted) return Result.succeed([scheduled(state, now)])
-      const message = `nobody waits for ${assetName(state)} any more`
+      const message = `attempt ${state.attempt} failed and nobody waits for ${assetName(state)}: ${state.failure?.message ?? ""}`
       return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message }, now)])
     }
     case "Tick": {
@@ -287,7 +301,7 @@ const primary = (command: Command, state: State): Decision => {
         : illegal(state.status)
     case "Cancel": {
       if (over) return illegal(state.status)
-      const message = `the recovery of ${assetName(state)} was canceled: ${command.reason}`
+      const message = `the recovery of ${assetName(state)} was canceled${command.reason === "" ? "" : `: ${command.reason}`}`
       const asset = { assetId: state.assetId, partitionKey: state.partitionKey }
       return Result.succeed([failed("canceled", { class: "asset_missing", code: "canceled", message, asset }, now)])
     }

@@ -3,7 +3,7 @@ import type { Definition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
-import type { WaitingFor } from "./RunEvents.ts"
+import type { Listener, WaitingFor } from "./RunEvents.ts"
 
 /** How an attempt ended. `random` (0 ≤ r < 1) draws the retry's jitter; `heal`: recovery is on at every level. */
 export type Outcome =
@@ -72,7 +72,7 @@ type Untimed =
     }
   | { readonly _tag: "Cancel"; readonly reason: string }
   | { readonly _tag: "Recover" }
-  | { readonly _tag: "ConfirmDelivery"; readonly to: "recovery" | "runKey" }
+  | { readonly _tag: "ConfirmDelivery"; readonly to: Listener }
   | { readonly _tag: "Read" }
 
 /** `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. */

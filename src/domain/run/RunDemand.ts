@@ -1,5 +1,6 @@
 import { waitsOn } from "./RunDecide.ts"
 import { storeAttentionMs } from "./RunDecide.ts"
+import type { Listener } from "./RunEvents.ts"
 import { readySteps, type State, step, stepsIn } from "./RunState.ts"
 import { statusOf } from "./RunView.ts"
 import { hasFailed } from "./RunState.ts"
@@ -14,8 +15,8 @@ export type Demand =
   /** Find the asset that a failed attempt missed, and report it. */
   | { readonly _tag: "Report"; readonly stepId: string; readonly attempt: number }
   | { readonly _tag: "Timer"; readonly at: number }
-  /** Tell the Recovery or the RunKey that asked for this run how it ended. */
-  | { readonly _tag: "Deliver"; readonly to: "recovery" | "runKey" }
+  /** Tell who asked for this run how it ended. */
+  | { readonly _tag: "Deliver"; readonly to: Listener }
 
 export const key = (demand: Demand): string => {
   switch (demand._tag) {
@@ -43,11 +44,19 @@ const due = (state: State): number | undefined => {
   return earliest
 }
 
+/** Who is told how a run ended, by what its trigger is. */
+const askedBy: { readonly [type in State["trigger"]["type"]]: Listener | null } = {
+  manual: null,
+  schedule: null,
+  recovery: "recovery",
+  "auto-materialize": "materialization",
+  backfill: "backfill"
+}
+
 const undelivered = (state: State): ReadonlyArray<Demand> => {
   const demands: Array<Demand> = []
-  if (state.trigger.type === "recovery" && !state.delivered.includes("recovery")) {
-    demands.push({ _tag: "Deliver", to: "recovery" })
-  }
+  const asker = askedBy[state.trigger.type]
+  if (asker !== null && !state.delivered.includes(asker)) demands.push({ _tag: "Deliver", to: asker })
   if (state.runKey !== undefined && !state.delivered.includes("runKey")) demands.push({ _tag: "Deliver", to: "runKey" })
   return demands
 }

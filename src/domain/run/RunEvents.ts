@@ -14,6 +14,10 @@ export const WaitingFor = Schema.Struct({
 })
 export type WaitingFor = typeof WaitingFor.Type
 
+/** Who asked for a run and is told how it ended. */
+export const Listener = Schema.Literals(["recovery", "runKey", "materialization", "backfill"])
+export type Listener = typeof Listener.Type
+
 const stepAttempt = { stepId: Schema.String, attempt: Schema.Int }
 
 /** Stored forever. Add a field only with a decoding default; never rename. Times are in the envelope (`at`). */
@@ -69,8 +73,8 @@ export const Event = Schema.TaggedUnion({
   RunRecovered: { kept: Schema.Array(Schema.String), rerun: Schema.Array(Schema.String) },
   /** The run waits for something that needs a human look; once a wait. */
   RunAttentionRaised: { stepId: Schema.String, reason: Schema.String },
-  /** The Recovery or the RunKey that asked for this run has been told how it ended. */
-  RunOutcomeDelivered: { to: Schema.Literals(["recovery", "runKey"]) }
+  /** Who asked for this run has been told how it ended. */
+  RunOutcomeDelivered: { to: Listener }
 })
 export type Stored = typeof Event.Type
 

@@ -2,7 +2,7 @@ import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
-import type { Event, WaitingFor } from "./RunEvents.ts"
+import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
  * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
@@ -69,7 +69,7 @@ export interface State {
   /** Heals of lost generations that this run has caused; no success resets it (T34). */
   readonly heals: number
   readonly healedBy: ReadonlyArray<string>
-  readonly delivered: ReadonlyArray<"recovery" | "runKey">
+  readonly delivered: ReadonlyArray<Listener>
   readonly createdAt: number
   readonly startedAt?: number
   readonly finishedAt?: number
@@ -138,6 +138,12 @@ const setStep = (state: State, stepId: string, change: Partial<StepState>): Stat
   steps: { ...state.steps, [stepId]: { ...step(state, stepId), ...change } }
 })
 
+/** What the last execution left, if it is not to be shown of a step that has yet to begin (again). */
+const unbegun = (current: StepState): StepState => {
+  const { finishedAt: _f, result: _r, startedAt: _s, ...rest } = without(current)
+  return { ...rest, status: "pending", inputs: [], produced: [], generations: [], reads: [] }
+}
+
 /** Leaves a wait, a retry or a failure behind. */
 const without = (current: StepState): StepState => {
   const { waitingFor: _w, dueAt: _d, deadlineAt: _l, attentionRaised: _a, failure: _f, settled: _s, ...rest } = current
@@ -184,7 +190,7 @@ export const evolve = (state: State, event: Event): State => {
     case "StepStarted":
       return {
         ...replaceStep(state, event.stepId, {
-          ...without(step(state, event.stepId)),
+          ...unbegun(step(state, event.stepId)),
           status: "executing",
           attempt: event.attempt,
           inputs: event.inputs ?? [],
@@ -207,7 +213,8 @@ export const evolve = (state: State, event: Event): State => {
     case "StepOutputsRecorded":
       return setStep(state, event.stepId, { status: "succeeded", generations: event.generations })
     case "StepFailed": {
-      const failed = setStep(state, event.stepId, {
+      const failed = replaceStep(state, event.stepId, {
+        ...without(step(state, event.stepId)),
         status: event.final ? "failed" : "locating",
         crashes: 0,
         failure: event.failure,
@@ -239,8 +246,7 @@ export const evolve = (state: State, event: Event): State => {
       const earlier = (current.settled ?? []).filter((settled) => settled !== recoveryId)
       const settled = recoveryId === undefined || reason === lookAgain ? earlier : [...earlier, recoveryId]
       return replaceStep(state, stepId, {
-        ...without(current),
-        status: "pending",
+        ...unbegun(current),
         ...(settled.length === 0 ? {} : { settled })
       })
     }
@@ -261,7 +267,7 @@ export const evolve = (state: State, event: Event): State => {
         failure: { ...event.failure, stepId: event.stepId }
       }
       for (const stepId of stepsIn(state, "locating", "waiting", "retrying")) {
-        failed = replaceStep(failed, stepId, { ...without(step(state, stepId)), status: "pending" })
+        failed = replaceStep(failed, stepId, unbegun(step(state, stepId)))
       }
       return failed
     }
@@ -280,8 +286,8 @@ export const evolve = (state: State, event: Event): State => {
       let interrupted = state
       for (const { stepId } of event.steps) {
         const current = step(interrupted, stepId)
-        interrupted = setStep(interrupted, stepId, {
-          status: "pending",
+        interrupted = replaceStep(interrupted, stepId, {
+          ...unbegun(current),
           crashes: event.reason === "crash" ? current.crashes + 1 : current.crashes
         })
       }
@@ -292,8 +298,7 @@ export const evolve = (state: State, event: Event): State => {
       let recovered: State = { ...rest, ended: null, delivered: [] }
       for (const stepId of event.rerun) {
         recovered = replaceStep(recovered, stepId, {
-          ...without(step(state, stepId)),
-          status: "pending",
+          ...unbegun(step(state, stepId)),
           retries: 0,
           crashes: 0,
           reopen: true

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { categories, eventTypes } from "../../domain/Vocabulary.ts"
 import { EventView } from "./EventSchema.ts"
 import { Count, PositionText } from "./Fields.ts"
 import { Authorization, RequestRules } from "./Guards.ts"
@@ -8,18 +9,8 @@ import { UnavailableProblem } from "./Problems.ts"
 /** `after` is exclusive; `type` may be given more than once. */
 const filters = {
   after: Schema.optionalKey(PositionText),
-  category: Schema.optionalKey(
-    Schema.String.check(
-      Schema.isPattern(/^[a-z][a-z0-9_]{0,63}$/, { message: "must be a stream category such as run or asset" })
-    )
-  ),
-  type: Schema.optionalKey(
-    Schema.Array(
-      Schema.String.check(
-        Schema.isPattern(/^[A-Za-z][A-Za-z0-9]{0,99}$/, { message: "must be an event type such as StepFailed" })
-      )
-    ).check(Schema.isMaxLength(50))
-  )
+  category: Schema.optionalKey(Schema.Literals(categories)),
+  type: Schema.optionalKey(Schema.Array(Schema.Literals(eventTypes)).check(Schema.isMaxLength(50)))
 }
 
 export class EventsApi extends HttpApiGroup.make("events")

@@ -3,6 +3,8 @@ import { FailureClass } from "../../domain/Failure.ts"
 import { Nullable, open } from "./Fields.ts"
 
 export const RunStatus = Schema.Literals(["pending", "running", "waiting", "succeeded", "failed", "canceled"])
+/** Why a run exists; a list may be narrowed to those that come with a later release, and finds none. */
+export const TriggerType = Schema.Literals(["manual", "schedule", "auto-materialize", "recovery"])
 export const StepStatus = Schema.Literals([
   "pending",
   "running",

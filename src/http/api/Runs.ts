@@ -24,7 +24,7 @@ import {
   ProjectionBehindProblem,
   UnavailableProblem
 } from "./Problems.ts"
-import { Run, RunStatus, RunSummary } from "./RunSchemas.ts"
+import { Run, RunStatus, RunSummary, TriggerType } from "./RunSchemas.ts"
 
 /** `kept` and `rerun` name the run's steps. */
 export const Recovered = Schema.Struct({
@@ -38,7 +38,7 @@ export const Recovered = Schema.Struct({
 export const runFilters = {
   workflow: Schema.optionalKey(Text(300)),
   status: Schema.optionalKey(RunStatus),
-  trigger: Schema.optionalKey(Text(100)),
+  trigger: Schema.optionalKey(TriggerType),
   partitionKey: Schema.optionalKey(PartitionKey),
   from: Schema.optionalKey(IsoTime),
   to: Schema.optionalKey(IsoTime)

@@ -1,0 +1,43 @@
+import { Context, Effect, Layer } from "effect"
+import type { AssetRef } from "../domain/Failure.ts"
+import * as Id from "../domain/Id.ts"
+import type { Known } from "../domain/PartitionMapping.ts"
+import { LocationIndex } from "./LocationIndex.ts"
+
+/**
+ * The partitions that were ever produced of the assets that somebody asks about, in memory: read once, then kept current
+ * by who follows the log.
+ */
+export class KnownPartitions extends Context.Service<
+  KnownPartitions,
+  {
+    /** In the order of their first production, as far as that is known. */
+    readonly of: (assetId: string) => Effect.Effect<Known>
+    /** Takes in one production; nothing is kept of assets that nobody asked about. */
+    readonly note: (produced: AssetRef) => void
+    /** Everything is read anew when it is next asked about. */
+    readonly forget: () => void
+  }
+>()("kintsugi/actors/KnownPartitions") {
+  static readonly layer = Layer.effect(
+    KnownPartitions,
+    Effect.gen(function* () {
+      const index = yield* LocationIndex
+      const byAsset = new Map<string, Set<string>>()
+      return KnownPartitions.of({
+        of: Effect.fnUntraced(function* (assetId: string) {
+          const key = Id.assetKey(assetId)
+          let keys = byAsset.get(key)
+          if (keys === undefined) {
+            keys = new Set(yield* index.partitions(assetId))
+            byAsset.set(key, keys)
+          }
+          const found = keys
+          return { has: (partitionKey: string) => found.has(partitionKey), keys: () => found }
+        }),
+        note: ({ assetId, partitionKey }) => byAsset.get(Id.assetKey(assetId))?.add(partitionKey),
+        forget: () => byAsset.clear()
+      })
+    })
+  )
+}

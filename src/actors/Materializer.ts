@@ -1,0 +1,127 @@
+import { Clock, Context, Duration, Effect, Layer, Result, Schedule } from "effect"
+import type * as Asset from "../domain/Asset.ts"
+import * as Id from "../domain/Id.ts"
+import { idOf, type Update } from "../domain/materialization/MaterializationDecide.ts"
+import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
+import * as PartitionMapping from "../domain/PartitionMapping.ts"
+import { refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
+import type { RecordedEvent } from "../eventstore/EventStore.ts"
+import { LogFollower } from "../eventstore/LogFollower.ts"
+import * as Actors from "./Actors.ts"
+import { decode } from "./AssetActor.ts"
+import { KnownPartitions } from "./KnownPartitions.ts"
+import { UpdateGraph } from "./UpdateGraph.ts"
+
+/** Runs that one update may start. */
+const startedMax = 10_000
+const toldAtOnce = 32
+
+/** What one page of the log asks of one Materialization actor. */
+interface Asked {
+  readonly workflow: string
+  readonly partitionKey: string
+  readonly updates: Array<Update>
+}
+
+/**
+ * Follows the log: each production, expiry and stale mark is told to the workflows that opted in, partition by
+ * partition (F53–F56). It decides nothing but who is told: what starts, and when, is the Materialization actor's.
+ */
+export class Materializer extends Context.Service<Materializer, { readonly name: string }>()(
+  "kintsugi/actors/Materializer"
+) {
+  static readonly layer = Layer.effect(
+    Materializer,
+    Effect.gen(function* () {
+      const follower = yield* LogFollower
+      const materializations = yield* Actors.materialization.client
+      const graph = yield* UpdateGraph
+      const known = yield* KnownPartitions
+      const name = "materializer_v1"
+
+      const skip = (workflow: string, partitionKey: string, cause: Cause, why: string) =>
+        materializations.execute(idOf(workflow, partitionKey), { _tag: "Skip", workflow, partitionKey, cause, why })
+
+      /** The runs that the update starts in one consumer; a reason when there is none. */
+      const follow = Effect.fnUntraced(function* (route: Route, cause: Cause, now: number) {
+        const upstream = yield* known.of(cause.assetId)
+        const consumer = route.produced === undefined ? upstream : yield* known.of(route.produced)
+        const started = PartitionMapping.started(route.mapping, cause.partitionKey, upstream, consumer, now, startedMax)
+        if (Result.isFailure(started)) return { runs: [], reason: started.failure.message }
+        const { reason = "no run of it needs this partition", runs } = started.success
+        return { runs: runs.map((key) => key ?? ""), reason }
+      })
+
+      const causeOf = (event: Asset.Event, position: string): Cause | null => {
+        const { assetId, generation, partitionKey } = event
+        switch (event._tag) {
+          case "AssetProduced": {
+            // A heal that brought the same bytes is news to nobody (DESIGN, section 3).
+            if (event.restored && !event.contentChanged) return null
+            const { runId, workflow } = event
+            return { reason: "upstream-update", assetId, partitionKey, generation, workflow, runId, position }
+          }
+          case "AssetExpired": {
+            const { reason, runId, workflow } = event
+            return { reason: "expiry", expiry: reason, assetId, partitionKey, generation, workflow, runId, position }
+          }
+          case "AssetMarkedStale": {
+            const { runId, workflow } = event
+            return { reason: "stale", assetId, partitionKey, generation, workflow, runId, position }
+          }
+          default:
+            return null
+        }
+      }
+
+      const handle = Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
+        const routes: Routes = yield* graph.current
+        const now = yield* Clock.currentTimeMillis
+        const asked = new Map<string, Asked>()
+        const skipped: Array<Effect.Effect<unknown>> = []
+        const ask = (workflow: string, partitionKey: string, update: Update) => {
+          const id = idOf(workflow, partitionKey)
+          const before = asked.get(id)
+          if (before === undefined) asked.set(id, { workflow, partitionKey, updates: [update] })
+          else before.updates.push(update)
+        }
+        for (const recorded of events) {
+          const event = decode(recorded)
+          if (event._tag === "AssetProduced") known.note(event)
+          const cause = causeOf(event, recorded.position)
+          if (cause === null) continue
+          const { assetId, reason, workflow } = cause
+          if (reason !== "upstream-update" && workflow !== undefined) {
+            const priority = routes.refreshes.get(refreshKey(workflow, assetId))
+            const runPartition = "runPartitionKey" in event ? (event.runPartitionKey ?? "") : ""
+            if (priority !== undefined) ask(workflow, runPartition, { cause, priority, cyclic: false })
+          }
+          const wanted = reason === "expiry" ? "expired" : "produced"
+          for (const route of routes.consumers.get(Id.assetKey(assetId)) ?? []) {
+            // What a run makes on its way is no update to itself.
+            if (route.consumed.updateOn !== wanted || route.workflow === workflow || reason === "stale") continue
+            const { reason: why, runs } = yield* follow(route, cause, now)
+            const { cyclic, priority } = route
+            for (const partitionKey of runs) ask(route.workflow, partitionKey, { cause, priority, cyclic })
+            if (runs.length === 0) skipped.push(skip(route.workflow, cause.partitionKey, cause, why))
+          }
+        }
+        const told = [...asked].map(([id, { partitionKey, updates, workflow }]) =>
+          materializations.execute(id, { _tag: "Request", workflow, partitionKey, updates })
+        )
+        yield* Effect.forEach([...skipped, ...told], (effect) => effect, { concurrency: toldAtOnce, discard: true })
+      })
+
+      const types = ["AssetProduced", "AssetExpired", "AssetMarkedStale"]
+      // From now on: what was made before anybody opted in is no update.
+      const following = follower.follow({ name, types, begin: "now", handle })
+      yield* following.pipe(
+        Effect.tapCause((cause) => Effect.logError("the materializer has stopped, and begins again", cause)),
+        Effect.retry(Schedule.spaced(Duration.seconds(1))),
+        Effect.catchCause((cause) => Effect.logError("the materializer has ended", cause)),
+        Effect.forkScoped
+      )
+      return Materializer.of({ name })
+    })
+  )
+}

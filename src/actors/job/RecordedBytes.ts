@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto"
+import { Effect } from "effect"
+import { type ObjectStore, StoreError } from "../../capabilities/ObjectStore.ts"
+import type { StepDefinition } from "../../domain/Definition.ts"
+import { assetName, type AssetRef, type Failure } from "../../domain/Failure.ts"
+import * as Id from "../../domain/Id.ts"
+import type { Location } from "../../domain/Location.ts"
+import type { AssetCheck } from "../AssetCheck.ts"
+import type { LocationIndex } from "../LocationIndex.ts"
+import { type Attempt, locationKey } from "./Attempt.ts"
+import type { RecentWrites } from "./RecentWrites.ts"
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+/** A part of an asset's newest generation, with the asset that owns it. */
+interface OwnedPart extends Location {
+  readonly ref: AssetRef
+}
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
+const isSame = (left: AssetRef, right: AssetRef) =>
+  Id.assetKey(left.assetId) === Id.assetKey(right.assetId) && left.partitionKey === right.partitionKey
+
+/**
+ * Compares what an attempt reads with what the log says of it, declared as an input or not (F7). The declared parts and
+ * the index tell at no more than the cost of one question what is expected. Either may be older than the bytes, so
+ * nothing is held against bytes that differ before the index has passed the log's head and the Asset itself, asked for
+ * its newest generation, does not know them. What this attempt has written itself is its own business.
+ */
+export const make = (options: {
+  readonly attempt: Attempt
+  readonly step: StepDefinition
+  readonly assets: AssetCheck["Service"]
+  readonly index: LocationIndex["Service"]
+  readonly recentWrites: RecentWrites["Service"]
+}) => {
+  const { assets, attempt, index, recentWrites, step } = options
+
+  const partOf = (ref: AssetRef, store: string, key: string) =>
+    Effect.map(assets.read(ref), ({ latest }): OwnedPart | undefined => {
+      const part = latest?.parts.find((candidate) => candidate.store === store && candidate.key === key)
+      return part === undefined ? undefined : { ...part, ref }
+    })
+
+  /** What the newest generations say of the object: of the asset that owns it, then of the declared input. */
+  const newest = Effect.fnUntraced(function* (store: string, key: string) {
+    const declared = attempt.inputParts.get(locationKey(store, key))?.ref
+    const owner = yield* index.owner(store, key)
+    const refs = owner === null ? [] : [owner]
+    if (declared !== undefined && (owner === null || !isSame(owner, declared))) refs.push(declared)
+    const parts = yield* Effect.forEach(refs, (ref) => partOf(ref, store, key))
+    return parts.filter((part) => part !== undefined)
+  })
+
+  const produces = ({ assetId }: AssetRef) =>
+    step.produces.some((produced) => Id.assetKey(produced.assetId) === Id.assetKey(assetId))
+
+  /**
+   * Bytes that nothing known at first accounts for, read again: a transfer may be at fault, or they were remade
+   * meanwhile. Answers what is there if the newest generation, or nobody, says otherwise; else fails with whose fault
+   * it is: ours (`corrupt`), somebody else's (`changed_outside`), or that of a write that is not recorded yet.
+   */
+  const judged = Effect.fnUntraced(function* (opened: ObjectStore, key: string) {
+    const store = opened.name
+    const parts = yield* newest(store, key)
+    const bytes = yield* opened.readBytes(key)
+    const digest = sha256(bytes)
+    const part = parts[0]
+    // No current generation has it any more: it is left over from an older one, and nobody's.
+    if (part === undefined || parts.some((candidate) => candidate.sha256 === digest)) return bytes
+    const { etag } = yield* opened.stat(key)
+    const here = { asset: part.ref, store, key, capability: opened.type }
+    if (etag === part.etag) {
+      const message = `${store}/${key} has other bytes (sha-256 ${digest}) than were written (${part.sha256})`
+      return yield* failed({ class: "corrupt", code: "checksum_mismatch", message, ...here })
+    }
+    const writer = recentWrites.writerOf(store, key, digest)
+    // A step that goes on where an earlier attempt of it stopped, on what it makes itself.
+    if (writer === attempt.writer || produces(part.ref)) return bytes
+    if (writer !== undefined || recentWrites.isBeingMade(part.ref.assetId)) {
+      const message =
+        writer === undefined
+          ? `${store}/${key} is not as recorded, and ${assetName(part.ref)} is being made anew`
+          : `${store}/${key} was written by ${writer}, whose production is not recorded (yet)`
+      return yield* failed({ class: "transient", code: "unrecorded_write", message, ...here })
+    }
+    const message = `${store}/${key} was changed by somebody else: its etag is ${etag}, ours was ${part.etag}`
+    return yield* failed({ class: "permanent", code: "changed_outside", message, ...here })
+  })
+
+  return {
+    judged,
+    /** The bytes if they are as recorded, or nobody's; else what `judged` says of them. */
+    checked: Effect.fnUntraced(function* (opened: ObjectStore, key: string, bytes: Bytes) {
+      const name = locationKey(opened.name, key)
+      if (attempt.writes.has(name)) return bytes
+      const known = attempt.inputParts.get(name) ?? (yield* index.recorded(opened.name, key))
+      return known === null || known.sha256 === sha256(bytes) ? bytes : yield* judged(opened, key)
+    })
+  }
+}
+export type RecordedBytes = ReturnType<typeof make>

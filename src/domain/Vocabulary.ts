@@ -1,0 +1,33 @@
+import * as Asset from "./Asset.ts"
+import * as Limit from "./Limit.ts"
+import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
+import * as PartitionParameters from "./PartitionParameters.ts"
+import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
+import * as RunEvents from "./run/RunEvents.ts"
+import * as RunKey from "./RunKey.ts"
+import * as WorkflowDefinition from "./WorkflowDefinition.ts"
+import * as WorkflowSchedule from "./WorkflowSchedule.ts"
+
+/** The events of each category of streams; a stream's name is `<category>-<id>`. */
+const unions = {
+  workflow: WorkflowDefinition.Event,
+  run: RunEvents.Event,
+  asset: Asset.Event,
+  recovery: RecoveryEvents.Event,
+  runkey: RunKey.Event,
+  limit: Limit.Event,
+  materialization: MaterializationEvents.Event,
+  partition: PartitionParameters.Event,
+  schedule: WorkflowSchedule.Event
+}
+
+/** Every category of streams. */
+export const categories = Object.keys(unions) as ReadonlyArray<keyof typeof unions>
+
+/** Words of the audit that no event has yet: asking for them finds nothing, which is the truth. */
+const later = ["RunRestored"]
+
+/** Every type of event that this program knows, each once. */
+export const eventTypes: ReadonlyArray<string> = [
+  ...new Set([...Object.values(unions).flatMap(({ cases }) => Object.keys(cases)), ...later])
+]

@@ -1,0 +1,55 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { readFileSync } from "node:fs"
+import * as AssetActor from "../../src/actors/AssetActor.ts"
+import * as LimitActor from "../../src/actors/LimitActor.ts"
+import * as Asset from "../../src/domain/Asset.ts"
+import * as Limit from "../../src/domain/Limit.ts"
+import type { StateCodec } from "../../src/eventstore/StateCodec.ts"
+
+/** The stored events in this order, one a second. */
+const stored = (category: string, types: ReadonlyArray<string>) =>
+  types.map((type, index) => ({
+    _tag: type,
+    ...JSON.parse(readFileSync(new URL(`${category}/${type}@1.json`, import.meta.url), "utf8")),
+    at: index * 1_000
+  }))
+
+const kept = <State>(codec: StateCodec<State>, state: State): unknown =>
+  JSON.parse(Schema.encodeSync(codec.schema)(state))
+
+const why = "the same events make another state: raise the revision of its StateCodec, and record the new state here"
+
+describe("what the events of a long stream come to is fixed, because snapshots in databases were made by it", () => {
+  it("for an Asset", () => {
+    const events: ReadonlyArray<Asset.Event> = stored("asset", [
+      "AssetProduced",
+      "AssetVerified",
+      "AssetMissingDetected"
+    ])
+    const { _tag, at, ...latest } = events[0]!
+    assert.deepStrictEqual(
+      kept(AssetActor.snapshot, events.reduce(Asset.evolve, Asset.initial)),
+      {
+        ...{ assetId: "orders.raw", partitionKey: "2024-01", generations: 4, latest },
+        missing: { generation: 4, since: 2_000, reason: "missing" },
+        recorded: [["copy/mfrggzdfmztwq2lknnwg23tpoa/1", 4]]
+      },
+      why
+    )
+  })
+
+  it("for a Limit", () => {
+    const types = ["LimitCapacityChanged", "SlotGranted", "SlotRenewed", "SlotQueued"]
+    const events: ReadonlyArray<Limit.Event> = stored("limit", types)
+    assert.deepStrictEqual(
+      kept(LimitActor.snapshot, events.reduce(Limit.evolve, Limit.initial)),
+      {
+        ...{ capacity: 4, arrivals: 1 },
+        holders: [{ holder: "01hzy3v9k2m4n6p8q0r2s4t6v8/load", leaseUntil: 1_704_068_520_000 }],
+        queue: [{ holder: "01hzy3v9k2m4n6p8q0r2s4t6v8/report", priority: 50, arrival: 0, leaseMs: 660_000 }]
+      },
+      why
+    )
+  })
+})
