@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process"
+import { chmodSync, existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { temporaryFolder } from "../support/engine.ts"
+
+const root = join(import.meta.dirname, "..", "..")
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> }
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What `npm run example:<name>` does, with further arguments. */
+const example = (name: string, ...args: ReadonlyArray<string>): Effect.Effect<Ended> =>
+  Effect.promise(async () => {
+    const { DATABASE_URL: _, ...env } = process.env
+    const [, ...command] = (scripts[`example:${name}`] ?? `exec node examples/run.ts ${name}`).split(" ").slice(1)
+    try {
+      return { code: 0, ...(await promisify(execFile)(process.execPath, [...command, ...args], { cwd: root, env })) }
+    } catch (error) {
+      return error as Ended
+    }
+  })
+
+describe("npm run example:…", () => {
+  for (const [name, runs, files] of [
+    [
+      "retail",
+      4,
+      ["reports/retail-sales/index.html", "reports/retail-sales/revenue-trend.svg", "reports/retail-sales/metrics.json"]
+    ],
+    ["fleet", 4, ["reports/fleet-telemetry/index.html", "reports/fleet-telemetry/temperature.svg"]],
+    ["directory", 2, ["reports/insights/index.html", "archives/archives/insights.tar.gz"]]
+  ] as const) {
+    it.live(`F91: ${name} starts a server, runs its workflows over HTTP, and tells what it made and where`, () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          // The embedded database runs under a user of its own and must pass through.
+          chmodSync(folder, 0o755)
+          const { code, stderr, stdout } = yield* example(name, "--data-dir", folder)
+          assert.deepStrictEqual([code, stderr], [0, ""])
+          assert.match(stdout, /Kintsugi listens on http:\/\/127\.0\.0\.1:\d+, its own Postgres beside it\./)
+          assert.strictEqual(stdout.match(/^ +\d+\.\d\d s {2}\S+ made \S/gm)?.length, runs)
+          for (const file of files) {
+            assert.isTrue(existsSync(join(folder, "data", file)), file)
+            assert.include(stdout, `  ${file}\n`)
+          }
+          assert.match(stdout, /\.parquet\n/)
+          assert.include(stdout, `The page: file://${join(folder, "data", files[0])}\n`)
+        })
+      )
+    )
+  }
+
+  it.live("an example that there is not, or an option that there is not, ends with exit 2 and the usage", () =>
+    Effect.gen(function* () {
+      for (const args of [["nobody"], ["retail", "fleet"], ["retail", "--port", "1"]] as const) {
+        const { code, stderr } = yield* example(args[0], ...args.slice(1))
+        assert.strictEqual(code, 2)
+        assert.match(stderr, /usage: node examples\/run\.ts retail\|fleet\|directory \[--data-dir DIR\]\n$/)
+      }
+    })
+  )
+})
