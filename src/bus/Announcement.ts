@@ -2,8 +2,11 @@ import { Result, Schema } from "effect"
 import { AssetId } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
 import { Location } from "../domain/Location.ts"
-import { PartitionKey } from "../domain/Partitioning.ts"
+import { partitionKeyFault } from "../domain/Partitioning.ts"
 import { attributes, type CloudEventInvalid, parse, strict, Timestamp } from "./CloudEvent.ts"
+
+/** The name of one partition: 1 to 200 characters without control characters. */
+const PartitionKey = Schema.String.check(Schema.makeFilter((key: string) => partitionKeyFault(key) ?? true))
 
 /** Largest payload of an asset and longest event, in bytes of UTF-8. */
 export const payloadBytesMax = 64 * 1024
