@@ -38,6 +38,7 @@ import * as RunActor from "./RunActor.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** How long a command waits for the log before it answers that it is unavailable; it may still happen. */
 const commandTimeoutMs = 10_000
@@ -76,6 +77,7 @@ export const layer = Layer.effect(
     const ends = yield* RunEnds
     const system = yield* ActorSystem
     const loop = yield* LoopWatch
+    const loops = yield* UpdateLoops
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
@@ -131,20 +133,13 @@ export const layer = Layer.effect(
             if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
             yield* isRepeat(caller)
             const before = definitions.latest(slug)
-            const answer = yield* workflows
-              .execute(
-                slug,
-                {
-                  _tag: "Define",
-                  slug,
-                  definition: parsed.success.source,
-                  hash: contentHash(parsed.success.source),
-                  origin,
-                  now: yield* Clock.currentTimeMillis
-                },
-                metadataOf(caller)
-              )
+            const { source: definition } = parsed.success
+            const now = yield* Clock.currentTimeMillis
+            const command = { _tag: "Define" as const, slug, definition, hash: contentHash(definition), origin, now }
+            const put = workflows
+              .execute(slug, command, metadataOf(caller))
               .pipe(Effect.mapError(() => new DefinedByApp({ slug })))
+            const answer = yield* loops.guard(parsed.success, put)
             const defined = definitions.latest(slug)
             if (defined === undefined) return yield* Effect.die(new Error(`workflow ${slug} is not in memory`))
             const outcome =

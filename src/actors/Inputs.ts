@@ -1,19 +1,21 @@
-import { Context, Effect, Layer, Result } from "effect"
+import { Context, Effect, Layer } from "effect"
 import type { State as RunState } from "../domain/run/RunState.ts"
 import { stepDefinition } from "../domain/run/RunState.ts"
-import type { ConsumedAsset } from "../domain/Definition.ts"
 import type { AssetRef, Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
-import * as Template from "../domain/Template.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
-import { LocationIndex } from "./LocationIndex.ts"
+import { InputPartitions } from "./InputPartitions.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import { templateContext } from "./TemplateContext.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** A consumed asset partition of one step of one run. */
 export interface ResolvedInput extends AssetRef {
   readonly optional: boolean
+  /** Part of a round of updates: nothing to wait for until it was produced for the first time (T31). */
+  readonly isCyclic: boolean
+  readonly maxAgeMs: number | undefined
 }
 
 export type Ensured =
@@ -35,32 +37,20 @@ export class Inputs extends Context.Service<
     Inputs,
     Effect.gen(function* () {
       const assets = yield* AssetCheck
-      const index = yield* LocationIndex
       const desk = yield* RecoveryDesk
-
-      const refs = (run: RunState, consumed: ConsumedAsset): Effect.Effect<ReadonlyArray<AssetRef>, Failure> => {
-        const { assetId } = consumed
-        if (consumed.partitions === "all") {
-          return Effect.map(index.partitions(assetId), (keys) =>
-            keys.map((partitionKey) => ({ assetId, partitionKey }))
-          )
-        }
-        // The default template of an unpartitioned run names the unpartitioned asset.
-        if (run.partitionKey === undefined && consumed.partitionKey.trim() === "{{ run.partitionKey }}") {
-          return Effect.succeed([{ assetId, partitionKey: "" }])
-        }
-        const rendered = Template.render(consumed.partitionKey, templateContext(run), "consumes.partitionKey")
-        if (Result.isFailure(rendered)) {
-          const { message } = rendered.failure
-          return Effect.fail({ class: "permanent", code: "template_unresolved", message })
-        }
-        return Effect.succeed([{ assetId, partitionKey: String(rendered.success ?? "") }])
-      }
+      const loops = yield* UpdateLoops
+      const partitions = yield* InputPartitions
 
       const resolve = Effect.fnUntraced(function* (run: RunState, stepId: string) {
+        const { definition, partitionKey } = run
+        const consumer = { definition, partitionKey, context: templateContext(run) }
         const found: Array<ResolvedInput> = []
         for (const consumed of stepDefinition(run, stepId)?.consumes ?? []) {
-          for (const ref of yield* refs(run, consumed)) found.push({ ...ref, optional: consumed.optional })
+          const { maxAgeMs, optional } = consumed
+          const isCyclic = loops.isCyclic(run.workflow, consumed.assetId)
+          for (const ref of yield* partitions.needed(consumed, consumer)) {
+            found.push({ ...ref, optional, isCyclic, maxAgeMs })
+          }
         }
         return found
       })
@@ -95,7 +85,7 @@ export class Inputs extends Context.Service<
               continue
             }
             // An optional input never blocks.
-            if (input.optional) continue
+            if (input.optional || (input.isCyclic && reality.status === "never")) continue
             missing.push([input, reality])
           }
           if (missing.length === 0) return { type: "ready" as const, inputs }

@@ -3,13 +3,14 @@ import type { StepDefinition } from "../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
-import * as Template from "../domain/Template.ts"
 import type * as Asset from "../domain/Asset.ts"
 import * as Actors from "./Actors.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import { Definitions, type DefinedVersion } from "./Definitions.ts"
+import { InputPartitions } from "./InputPartitions.ts"
 import { JobRunner } from "./JobRunner.ts"
 import { LocationIndex } from "./LocationIndex.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** Assets looked at in one plan. */
 const planMax = 10_000
@@ -54,6 +55,8 @@ export class RecoveryPlanner extends Context.Service<
       const definitions = yield* Definitions
       const jobs = yield* JobRunner
       const index = yield* LocationIndex
+      const loops = yield* UpdateLoops
+      const partitions = yield* InputPartitions
       const runs = yield* Actors.run.client
 
       const unrecoverable = (ref: AssetRef, generation: number, reasonCode: ReasonCode, why: string): Node => ({
@@ -104,6 +107,12 @@ export class RecoveryPlanner extends Context.Service<
         return results
       })
 
+      /** An input of a round of updates that was never produced: nothing waits for it (T31). */
+      const isFirstRound = (workflow: string, ref: AssetRef) =>
+        loops.isCyclic(workflow, ref.assetId)
+          ? Effect.map(assets.read(ref), ({ latest }) => latest === null)
+          : Effect.succeed(false)
+
       /** Required inputs of the producing step: declared now, recorded then, or read then without being declared. */
       const inputsOf = Effect.fnUntraced(function* (
         ref: AssetRef,
@@ -124,20 +133,13 @@ export class RecoveryPlanner extends Context.Service<
           steps,
           trigger: { type: "recovery" }
         }
+        const { definition = null } = definitions.get(producer.workflow, producer.version) ?? {}
+        const consumer = { definition, partitionKey: producer.partitionKey, context }
         for (const consumed of step.consumes) {
           if (consumed.optional) optional.add(Id.assetKey(consumed.assetId))
-          else if (consumed.partitions === "all") {
-            for (const partitionKey of yield* index.partitions(consumed.assetId)) {
-              add({ assetId: consumed.assetId, partitionKey })
-            }
-          } else {
-            const rendered =
-              producer.partitionKey === undefined && consumed.partitionKey.trim() === "{{ run.partitionKey }}"
-                ? Result.succeed("")
-                : Template.render(consumed.partitionKey, context, "consumes.partitionKey")
-            if (Result.isSuccess(rendered)) {
-              add({ assetId: consumed.assetId, partitionKey: String(rendered.success ?? "") })
-            }
+          else {
+            const needed = yield* Effect.orElseSucceed(partitions.needed(consumed, consumer), () => [])
+            for (const input of needed) if (!(yield* isFirstRound(producer.workflow, input))) add(input)
           }
         }
         const consumes = new Set(step.consumes.map(({ assetId }) => Id.assetKey(assetId)))

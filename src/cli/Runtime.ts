@@ -7,6 +7,7 @@ import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
 import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
+import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
@@ -31,6 +32,7 @@ import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
 import * as Sweeper from "../actors/Sweeper.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
+import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
@@ -94,7 +96,8 @@ export const engine = (settings: RuntimeSettings) => {
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(Inputs.layer),
-    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
+    Layer.provideMerge(InputPartitions.layer),
+    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer)),
     Layer.provideMerge(storeHealth),
     Layer.provideMerge(
       Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)

@@ -23,8 +23,8 @@ type Workflow = Pick<Definition, "slug" | "steps">
 /**
  * The cycles through `onUpstreamUpdate` (F21, T31). A workflow is started by an update of what it consumes if an asset
  * that it produces opts in; `allowCycle` on one of those accepts the cycles through it. What a step consumes from an
- * earlier step of its run is no update; what it consumes from a later or independent one starts the next run. Linear in
- * the declarations.
+ * earlier step of its run is no update; what it consumes from a later or independent one starts the next run; with
+ * another `updateOn` than "produced" nothing goes round. Linear in the declarations.
  */
 export const updateCycles = (workflows: ReadonlyArray<Workflow>): UpdateCycles => {
   const graph = updateGraph(workflows)
@@ -148,7 +148,9 @@ const inputsOf = (steps: ReadonlyArray<StepDefinition>): ReadonlyMap<string, Inp
   )
   const inputs = new Map<string, Input>()
   for (const step of steps) {
-    for (const { assetId } of step.consumes) {
+    for (const { assetId, updateOn } of step.consumes) {
+      // An expiry comes by the clock: no production brings it about.
+      if (updateOn !== "produced") continue
       const key = Id.assetKey(assetId)
       const maker = makers.get(key)
       const isOwn = maker !== undefined && runsAfter(steps, step, maker) && inputs.get(key)?.isOwn !== false
