@@ -46,7 +46,10 @@ type Node = Exclude<Plan, { readonly type: "present" }> | { readonly type: "pres
  */
 export class RecoveryPlanner extends Context.Service<
   RecoveryPlanner,
-  { readonly plan: (ref: AssetRef) => Effect.Effect<Plan> }
+  {
+    /** `refresh`: the asset itself is to be made again although it is there. */
+    readonly plan: (ref: AssetRef, options?: { readonly refresh: boolean }) => Effect.Effect<Plan>
+  }
 >()("kintsugi/actors/RecoveryPlanner") {
   static readonly layer = Layer.effect(
     RecoveryPlanner,
@@ -163,7 +166,7 @@ export class RecoveryPlanner extends Context.Service<
         return { inputs: [...found.values()], selfInput: selfInput === true }
       })
 
-      const walk = (root: AssetRef) => {
+      const walk = (root: AssetRef, refresh: boolean) => {
         const done = new Map<string, Node>()
 
         const visit = (ref: AssetRef, path: ReadonlyArray<string>): Effect.Effect<Node> =>
@@ -178,12 +181,13 @@ export class RecoveryPlanner extends Context.Service<
 
         const look = (ref: AssetRef, reality: Reality, path: ReadonlyArray<string>): Effect.Effect<Node> =>
           Effect.gen(function* () {
-            if (reality.status === "present") return { type: "present" }
+            const isRefreshed = refresh && path.length === 1
+            if (reality.status === "present" && !isRefreshed) return { type: "present" }
             if (reality.status === "unavailable") {
               return { type: "unavailable", store: reality.store, failure: reality.failure }
             }
             const { latest } = reality.state
-            const generation = reality.status === "never" ? 0 : reality.generation
+            const generation = latest?.generation ?? 0
             const no = (code: ReasonCode, why: string) => unrecoverable(ref, generation, code, why)
             if (done.size > planMax) return no("ceiling_reached", `its provenance reaches more than ${planMax} assets`)
             const found = producing(ref, latest)
@@ -230,7 +234,8 @@ export class RecoveryPlanner extends Context.Service<
               if (node.type === "planned") missing.push(node.planned)
             }
             const recoveryClass: RecoveryClass = inputs.length === 0 || missing.length > 0 ? "recheck" : "reprocess"
-            const subject = generation === 0 ? "was never produced" : `generation ${generation} is gone`
+            const state = isRefreshed ? "is too old" : "is gone"
+            const subject = generation === 0 ? "was never produced" : `generation ${generation} ${state}`
             const why =
               inputs.length === 0
                 ? `${subject}; its step has no inputs and acquires it again`
@@ -256,9 +261,9 @@ export class RecoveryPlanner extends Context.Service<
       }
 
       return RecoveryPlanner.of({
-        plan: (ref) =>
+        plan: (ref, { refresh } = { refresh: false }) =>
           Effect.gen(function* () {
-            const node = yield* walk(ref)
+            const node = yield* walk(ref, refresh)
             return node.type === "present" ? { type: "present", state: yield* assets.read(ref) } : node
           })
       })

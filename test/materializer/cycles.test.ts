@@ -104,7 +104,6 @@ describe("rounds of updates", () => {
           for (const [index, at] of started.entries()) {
             if (index > 0) assert.isAtLeast(at - started[index - 1]!, baseBackoffMs - 50)
           }
-          const runs = yield* Engine
           for (const { runId } of requested.slice(0, 3))
             assert.strictEqual((yield* ended(runId as string)).status, "succeeded")
         })
