@@ -5,6 +5,7 @@ import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
+import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
@@ -32,6 +33,7 @@ import {
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
@@ -78,6 +80,7 @@ export const layer = Layer.effect(
     const system = yield* ActorSystem
     const loop = yield* LoopWatch
     const loops = yield* UpdateLoops
+    const keys = yield* PartitionKeys
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
@@ -201,6 +204,8 @@ export const layer = Layer.effect(
             const defined = yield* latest(workflow)
             const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const message = yield* keys.admit(partitionedAssets(defined.definition), partitionKey ?? "")
+            if (message !== undefined) return yield* new InvalidInput({ problems: [{ path: "partitionKey", message }] })
             const command = {
               _tag: "Start" as const,
               runId: id,

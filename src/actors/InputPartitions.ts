@@ -1,9 +1,10 @@
 import { Clock, Context, Effect, Layer, Result } from "effect"
-import type { ConsumedAsset, Definition } from "../domain/Definition.ts"
+import type { ConsumedAsset, Definition, Partitioning } from "../domain/Definition.ts"
 import type { AssetRef, Failure } from "../domain/Failure.ts"
 import { partitionedAssets } from "../domain/Partitioning.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
 import * as Template from "../domain/Template.ts"
+import * as TimeWindow from "../domain/TimeWindow.ts"
 import { AssetCheck } from "./AssetCheck.ts"
 import { Definitions, partitioningOf } from "./Definitions.ts"
 import { LocationIndex } from "./LocationIndex.ts"
@@ -23,7 +24,7 @@ export interface Consumer {
 export class InputPartitions extends Context.Service<
   InputPartitions,
   {
-    /** Fails when a template does not resolve, a key is none of the asset's, or nothing says which partitions there are. */
+    /** In the order of their keys, windows in that of time. Fails when a template does not resolve, a key is none of the asset's, or nothing says which partitions there are. */
     readonly needed: (consumed: ConsumedAsset, consumer: Consumer) => Effect.Effect<ReadonlyArray<AssetRef>, Failure>
   }
 >()("kintsugi/actors/InputPartitions") {
@@ -66,7 +67,7 @@ export class InputPartitions extends Context.Service<
           return yield* Effect.fail(refusal("too_many_inputs", `needs ${assetId}, and ${found.failure.message}`))
         }
         const { keys, reason } = found.success
-        if (keys.length > 0) return keys.map((partitionKey) => ({ assetId, partitionKey }))
+        if (keys.length > 0) return inOrder(mapping.upstream, keys).map((partitionKey) => ({ assetId, partitionKey }))
         // An asset without declared partitions that nothing was made of is one thing, which its producer can make.
         if (mapping.upstream === undefined) return [{ assetId, partitionKey: "" }]
         if (optional) return []
@@ -78,6 +79,21 @@ export class InputPartitions extends Context.Service<
       return InputPartitions.of({ needed })
     })
   )
+}
+
+/** By key; windows by their time, whatever their keys look like, so that the last one is the newest. */
+const inOrder = (partitioning: Partitioning | undefined, keys: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const startOf = (key: string) =>
+    partitioning?.type === "timeWindow"
+      ? Result.match(TimeWindow.windowOf(partitioning, key), {
+          onFailure: () => TimeWindow.instantMsMin,
+          onSuccess: ({ start }) => start
+        })
+      : 0
+  return keys
+    .map((key) => ({ key, start: startOf(key) }))
+    .sort((one, other) => one.start - other.start || (one.key < other.key ? -1 : 1))
+    .map(({ key }) => key)
 }
 
 const refusal = (code: string, what: string): Failure => ({ class: "permanent", code, message: `the step ${what}` })

@@ -18,6 +18,8 @@ import { Locate } from "../actors/Locate.ts"
 import { LoopWatch } from "../actors/LoopWatch.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import { Materializer } from "../actors/Materializer.ts"
+import { PartitionKeys } from "../actors/PartitionKeys.ts"
+import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
@@ -96,7 +98,7 @@ export const engine = (settings: RuntimeSettings) => {
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(Inputs.layer),
-    Layer.provideMerge(InputPartitions.layer),
+    Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer)),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer)),
     Layer.provideMerge(storeHealth),
     Layer.provideMerge(
@@ -117,6 +119,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer)),
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
+    Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.

@@ -14,6 +14,7 @@ import { Inputs } from "../Inputs.ts"
 import { JobRunner } from "../JobRunner.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
+import { PartitionKeys } from "../PartitionKeys.ts"
 import { StoreHealth } from "../StoreHealth.ts"
 import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
@@ -73,6 +74,7 @@ export const layer = Layer.effect(
     const index = yield* LocationIndex
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
+    const keys = yield* PartitionKeys
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
     const clock = yield* Clock.Clock
@@ -160,7 +162,7 @@ export const layer = Layer.effect(
         limited,
         watch(step, () => beatAt)
       ).pipe(Effect.onExit(() => Effect.sync(attempt.close)))
-      return yield* outcomeOf({ run, step, answer, attempt, stores, health })
+      return yield* outcomeOf({ run, step, answer, attempt, stores, health, keys })
     })
 
     const execute: JobRunner["Service"]["execute"] = Effect.fnUntraced(function* (run, stepId, attempt) {
