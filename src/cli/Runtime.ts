@@ -10,9 +10,11 @@ import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
+import { LeftOvers } from "../actors/LeftOvers.ts"
 import { Limits } from "../actors/Limits.ts"
 import { Locate } from "../actors/Locate.ts"
 import { LoopWatch } from "../actors/LoopWatch.ts"
+import { RecentWrites } from "../actors/RecentWrites.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
 import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
@@ -73,6 +75,7 @@ export const engine = (settings: RuntimeSettings) => {
 
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
+    Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
     Layer.provideMerge(storeHealth),
