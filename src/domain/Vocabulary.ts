@@ -3,6 +3,7 @@ import * as Limit from "./Limit.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
+import * as StoreMark from "./StoreMark.ts"
 import * as WorkflowDefinition from "./WorkflowDefinition.ts"
 
 /** The events of each category of streams; a stream's name is `<category>-<id>`. */
@@ -12,7 +13,8 @@ const unions = {
   asset: Asset.Event,
   recovery: RecoveryEvents.Event,
   runkey: RunKey.Event,
-  limit: Limit.Event
+  limit: Limit.Event,
+  store: StoreMark.Event
 }
 
 /** Every category of streams. */
