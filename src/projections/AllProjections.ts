@@ -3,7 +3,15 @@ import { Locations } from "./Locations.ts"
 import { Notifications } from "./Notifications.ts"
 import type { Projection } from "./Projection.ts"
 import { RecoveryList } from "./RecoveryList.ts"
+import { MaterializationList } from "./MaterializationList.ts"
 import { RunList } from "./RunList.ts"
 
 /** Every read model that the server runs. */
-export const allProjections: ReadonlyArray<Projection> = [RunList, Locations, AssetList, RecoveryList, Notifications]
+export const allProjections: ReadonlyArray<Projection> = [
+  RunList,
+  Locations,
+  AssetList,
+  RecoveryList,
+  MaterializationList,
+  Notifications
+]

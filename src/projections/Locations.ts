@@ -73,15 +73,21 @@ const handler: Handler = {
 }
 
 const isProduction = (event: LogEvent): boolean => {
-  switch (event.type as Stored["_tag"]) {
+  const type = event.type as Stored["_tag"]
+  switch (type) {
     case "AssetProduced":
       return true
     case "AssetMissingDetected":
     case "AssetVerified":
+    case "AssetExpired":
+    case "AssetMarkedStale":
+    case "AssetStaleCleared":
       return false
+    default:
+      // Reached by a type that the compiler does not know.
+      type satisfies never
+      throw unknownType(event)
   }
-  // Reached by a type that the compiler does not know.
-  throw unknownType(event)
 }
 
 const rowsOf = (event: LogEvent): ReadonlyArray<Row> => {

@@ -46,6 +46,8 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
   const recoveries = yield* available(sql<RecoveryRow>`
     SELECT metric, class, outcome, value::float8 AS value FROM recovery_list_v1_counters
     ORDER BY metric, class, outcome`)
+  const automatic = yield* available(sql<{ reason: string; outcome: string; value: number }>`
+    SELECT reason, outcome, value::float8 AS value FROM materialization_list_v1_counters ORDER BY reason, outcome`)
   const [waiters] = yield* available(sql<{ value: number }>`
     SELECT coalesce(sum(waiter_count), 0)::float8 AS value FROM recovery_list_v1
     WHERE status IN ('requested', 'planned', 'running')`)
@@ -70,6 +72,12 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
       ({ outcome }) => ({ reason: outcome })
     ),
     duration(recoveries),
+    counter(
+      "kintsugi_auto_materialize_runs_total",
+      "Automatic runs, by reason and outcome.",
+      automatic,
+      ({ outcome, reason }) => ({ reason, outcome })
+    ),
     {
       name: "kintsugi_recovery_waiters",
       type: "gauge",

@@ -2,6 +2,8 @@ import { Result } from "effect"
 import * as Asset from "../../src/domain/Asset.ts"
 import { type Definition, parseDefinition } from "../../src/domain/Definition.ts"
 import type { Failure } from "../../src/domain/Failure.ts"
+import * as Materialization from "../../src/domain/materialization/MaterializationDecide.ts"
+import * as MaterializationState from "../../src/domain/materialization/MaterializationState.ts"
 import type { Outcome, Unstamped, Verdict } from "../../src/domain/run/RunCommands.ts"
 import * as Run from "../../src/domain/run/RunDecide.ts"
 import { initial, evolve, type State } from "../../src/domain/run/RunState.ts"
@@ -150,14 +152,51 @@ export class AssetHistory {
         ...{ _tag: "Produce", assetId, partitionKey, workflow: "orders", version: 1, stepId: "a", runId: "r" },
         ...{ attempt: ++this.attempt, parameters: {}, inputs: [], reads: [] },
         parts: [part(`k${tape.below(4)}`), part(`m${tape.below(2)}`)],
-        producedAt: this.clock - tape.below(200)
+        producedAt: this.clock - tape.below(200),
+        ...(tape.below(2) === 0 ? {} : { freshness: { ttlMs: 40 } })
       },
+      { _tag: "Expire" },
+      { _tag: "MarkStale", assetId: assetId.toLowerCase(), partitionKey, note: tape.pick(["wrong", "late"]) },
+      { _tag: "ClearStale" },
       { _tag: "ReportMissing", assetId, partitionKey, generation, reason: "missing" },
       { _tag: "ReportPresent", assetId, partitionKey, generation }
     ])
     const events = Result.getOrThrow(Asset.decide({ ...command, now: this.clock }, this.state))
     for (const event of events) this.state = Asset.evolve(this.state, event)
     return events.map((event) => written(`asset-${assetId}`, event))
+  }
+}
+
+/** The automatic runs of one workflow and partition, as their decider writes them. */
+export class MaterializationHistory {
+  state: MaterializationState.State = MaterializationState.initial
+  private clock = 7_000
+  private position = 0
+  private readonly id: string
+  private readonly tape: Tape
+  constructor(id: string, tape: Tape) {
+    this.id = id
+    this.tape = tape
+  }
+
+  next(): ReadonlyArray<Written> {
+    const { tape } = this
+    this.clock += 1 + tape.below(90)
+    const subject = { workflow: "orders", partitionKey: this.id }
+    const reason = tape.pick(["upstream-update", "expiry", "stale"] as const)
+    const cause = { reason, assetId: "x", partitionKey: "", generation: 1, position: String(++this.position) }
+    const runId = this.state.active?.runId ?? "none"
+    const command = tape.pick<Materialization.Unstamped>([
+      { _tag: "Request", ...subject, updates: [{ cause, priority: 100, cyclic: false }] },
+      { _tag: "Skip", ...subject, cause, why: "no run of it needs this partition" },
+      { _tag: "Launched", runId },
+      { _tag: "EndRun", runId, outcome: tape.pick(["succeeded", "failed"] as const) },
+      { _tag: "Tick" }
+    ])
+    const stamped = { ...command, now: this.clock, quietUntil: null, backoff: { baseMs: 100, maxMs: 400 } }
+    const events = Result.getOrThrow(Materialization.decide(stamped, this.state))
+    for (const event of events) this.state = MaterializationState.evolve(this.state, event)
+    return events.map((event) => written(`materialization-${this.id}`, event))
   }
 }
 
@@ -209,6 +248,11 @@ export const history = (numbers: ReadonlyArray<number>): ReadonlyArray<Written> 
   }
   for (const assetId of ["x", "Y"]) {
     const source = new AssetHistory(assetId, tape)
+    let commands = 0
+    sources.push(() => (commands++ < 12 ? source.next() : null))
+  }
+  for (const id of ["m0", "m1"]) {
+    const source = new MaterializationHistory(id, tape)
     let commands = 0
     sources.push(() => (commands++ < 12 ? source.next() : null))
   }
