@@ -14,6 +14,7 @@ import { Inputs } from "../Inputs.ts"
 import { JobRunner } from "../JobRunner.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
+import { StaleMarks } from "../StaleMarks.ts"
 import { StoreHealth } from "../StoreHealth.ts"
 import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
@@ -73,6 +74,7 @@ export const layer = Layer.effect(
     const index = yield* LocationIndex
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
+    const marks = yield* StaleMarks
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
     const clock = yield* Clock.Clock
@@ -149,7 +151,7 @@ export const layer = Layer.effect(
           signal,
           beat,
           attempt,
-          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded },
+          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded, marks },
           runLog
         })
       const limited = Effect.timeoutOrElse(call(job, withSignal, run.partitionKey), {
