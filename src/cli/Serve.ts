@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
+import * as InventoryLive from "../http/InventoryLive.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
@@ -104,6 +105,7 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
+      Layer.provideMerge(InventoryLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))

@@ -5,7 +5,6 @@ import { shownPartition } from "../domain/run/RunView.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import type { PartitionState, Row as Kept } from "./AssetRows.ts"
 import { available } from "./Available.ts"
-import * as Columns from "./Columns.ts"
 import { InvalidCursor, limitOf, type Page, type PageRequest } from "./Page.ts"
 
 /** `recovering`: a Recovery of it is in progress, whatever else is known. */
@@ -128,18 +127,6 @@ export const recordedPartitions = Effect.fn("AssetListQuery.recordedPartitions")
     SELECT partition_key AS "partitionKey" FROM asset_list_v2
     WHERE asset_key = ${Id.assetKey(assetId)} AND generation > 0 ORDER BY first_position`)
   return rows.map(({ partitionKey }) => partitionKey)
-})
-
-/** Which of these partitions were ever produced. */
-export const recordedAmong = Effect.fn("AssetListQuery.recordedAmong")(function* (
-  assetId: string,
-  partitionIds: ReadonlyArray<string>
-): Effect.fn.Return<number, LogUnavailable, SqlClient.SqlClient> {
-  const sql = yield* SqlClient.SqlClient
-  const [row] = yield* available(sql<{ readonly count: number }>`
-    SELECT count(*)::int AS count FROM asset_list_v2
-    WHERE asset_key = ${Id.assetKey(assetId)} AND generation > 0 AND partition_id = ANY(${Columns.text(partitionIds)})`)
-  return row?.count ?? 0
 })
 
 const iso = (time: Date | null) => time?.toISOString() ?? null

@@ -73,8 +73,8 @@ const handler: Handler = {
 }
 
 const isProduction = (event: LogEvent): boolean => {
-  const type = event.type as Stored["_tag"]
-  switch (type) {
+  const eventType = event.type as Stored["_tag"]
+  switch (eventType) {
     case "AssetProduced":
       return true
     case "AssetMissingDetected":
@@ -85,7 +85,7 @@ const isProduction = (event: LogEvent): boolean => {
       return false
     default:
       // Reached by a type that the compiler does not know.
-      type satisfies never
+      eventType satisfies never
       throw unknownType(event)
   }
 }

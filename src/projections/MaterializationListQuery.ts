@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import * as Id from "../domain/Id.ts"
 import { type LogUnavailable, Position } from "../eventstore/EventStore.ts"
 import { available } from "./Available.ts"
+import * as Columns from "./Columns.ts"
 import { InvalidCursor, limitOf, type Page, type PageRequest } from "./Page.ts"
 
 interface Row {
@@ -36,25 +37,32 @@ interface Due {
 }
 
 /**
- * When the workflow is next refreshed because something that it made expires, ISO 8601, by the partition of the run
- * ("": none) in lower case. `assetIds`: the assets whose expiry starts a run; `partitionKey` narrows to one.
+ * When the workflow is next refreshed because something that it made expires, ISO 8601: of all its partitions, and of
+ * each of those asked for ("": none), by the key in lower case. `assetIds`: the assets whose expiry starts a run.
  */
 export const nextRefresh = Effect.fn("MaterializationListQuery.nextRefresh")(function* (
   workflow: string,
   assetIds: ReadonlyArray<string>,
-  partitionKeys: ReadonlyArray<string> | undefined
-): Effect.fn.Return<ReadonlyMap<string, string>, LogUnavailable, SqlClient.SqlClient> {
-  if (assetIds.length === 0) return new Map()
+  partitionKeys: ReadonlyArray<string>
+): Effect.fn.Return<
+  { readonly next: string | null; readonly byPartition: ReadonlyMap<string, string> },
+  LogUnavailable,
+  SqlClient.SqlClient
+> {
+  if (assetIds.length === 0) return { next: null, byPartition: new Map() }
   const sql = yield* SqlClient.SqlClient
-  const among =
-    partitionKeys === undefined
-      ? sql`true`
-      : sql`lower(coalesce(run_partition_key, '') COLLATE "C") IN ${sql.in(["", ...partitionKeys.map(Id.partitionKey)])}`
+  const expiring = sql`workflow = ${workflow} AND expires_at IS NOT NULL
+    AND asset_key = ANY(${Columns.text(assetIds.map(Id.assetKey))})`
+  const [first] = yield* available(sql<{ readonly at: Date }>`
+    SELECT expires_at AS at FROM asset_list_v2 WHERE ${expiring} ORDER BY expires_at LIMIT 1`)
   const rows = yield* available(sql<Due>`
     SELECT lower(coalesce(run_partition_key, '') COLLATE "C") AS "partitionKey", min(expires_at) AS at
     FROM asset_list_v2
-    WHERE workflow = ${workflow} AND expires_at IS NOT NULL AND ${among}
-      AND asset_key IN ${sql.in(assetIds.map(Id.assetKey))}
+    WHERE ${expiring} AND lower(coalesce(run_partition_key, '') COLLATE "C")
+      = ANY(${Columns.text(partitionKeys.map(Id.partitionKey))})
     GROUP BY 1`)
-  return new Map(rows.map(({ at, partitionKey }) => [partitionKey, at.toISOString()]))
+  return {
+    next: first?.at.toISOString() ?? null,
+    byPartition: new Map(rows.map(({ at, partitionKey }) => [partitionKey, at.toISOString()]))
+  }
 })
