@@ -20,29 +20,55 @@ export const compare = (left: string, right: string): number => {
   return left < right ? -1 : 1
 }
 
-const declaredAt = (partitioning: Partitioning | undefined, now: number): Declared => {
-  const { keys, upcoming } = partitionsOf(partitioning, new Map(), now)
-  const isDescending = partitioning?.type === "timeWindow"
-  const windows = isDescending ? [TimeWindow.windowAt(partitioning, now).key, upcoming] : []
-  const all = [...keys, ...windows.filter((key) => key !== undefined)]
-  const keyOf = new Map(all.map((key) => [Id.partitionKey(key), key]))
+type Windows = Extract<Partitioning, { readonly type: "timeWindow" }>
+
+/** The keys of the newest windows that have begun, newest first, and where the newest of them ends. */
+interface Begun {
+  readonly keys: ReadonlyArray<string>
+  readonly end: number
+}
+
+/** As many windows as the asset looks back, the current one included; the current one where it does not look back. */
+const begunAt = (spec: Windows, now: number, before: Begun | undefined): Begun => {
+  const count = Math.max(1, spec.lookbackWindows ?? 1)
+  const { end } = TimeWindow.windowAt(spec, now)
+  const fresh: Array<string> = []
+  // What has begun since goes in front of what was known: computing 100,000 windows again takes a second.
+  for (let at = before?.end ?? end; before !== undefined && at <= now && fresh.length < count; ) {
+    const window = TimeWindow.windowAt(spec, at)
+    fresh.push(window.key)
+    at = window.end
+  }
+  if (before === undefined || fresh.length === count || before.end > end) {
+    return { keys: TimeWindow.windowsBack(spec, now, count).map(({ key }) => key), end }
+  }
+  return { keys: [...fresh.reverse(), ...before.keys].slice(0, count), end }
+}
+
+const ofKeys = (keys: ReadonlyArray<string>, upcoming: string | undefined, isDescending: boolean): Declared => {
+  const keyOf = new Map(keys.map((key) => [Id.partitionKey(key), key]))
   const ids = [...keyOf.keys()].sort(isDescending ? (left, right) => compare(right, left) : compare)
   return { ids, keyOf, upcoming, isDescending }
 }
 
-/**
- * The declared partitions of an asset at a time, remembered until the current window ends: an asset can declare
- * 100,000 windows, which no page should compute again.
- */
+/** The declared partitions of an asset at a time, remembered until the current window ends. */
 export const make = () => {
-  const remembered = new WeakMap<Partitioning, { readonly current: string; readonly declared: Declared }>()
+  const remembered = new WeakMap<Partitioning, { readonly begun: Begun | undefined; readonly declared: Declared }>()
   return (partitioning: Partitioning | undefined, now: number): Declared => {
-    if (partitioning === undefined) return declaredAt(partitioning, now)
-    const current = partitioning.type === "timeWindow" ? TimeWindow.windowAt(partitioning, now).key : ""
+    if (partitioning === undefined) return ofKeys([], undefined, false)
     const before = remembered.get(partitioning)
-    if (before?.current === current) return before.declared
-    const declared = declaredAt(partitioning, now)
-    remembered.set(partitioning, { current, declared })
+    if (partitioning.type !== "timeWindow") {
+      if (before !== undefined) return before.declared
+      const declared = ofKeys(partitionsOf(partitioning, new Map(), now).keys, undefined, false)
+      remembered.set(partitioning, { begun: undefined, declared })
+      return declared
+    }
+    const current = TimeWindow.windowAt(partitioning, now)
+    if (before?.begun?.end === current.end) return before.declared
+    const begun = begunAt(partitioning, now, before?.begun)
+    const upcoming = TimeWindow.next(partitioning, current).key
+    const declared = ofKeys([upcoming, ...begun.keys], upcoming, true)
+    remembered.set(partitioning, { begun, declared })
     return declared
   }
 }
