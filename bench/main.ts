@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, References } from "effect"
 import * as activation from "./activation.ts"
+import * as assets from "./assets.ts"
 import * as crash from "./crash.ts"
 import * as floor from "./floor.ts"
 import * as replay from "./replay.ts"
@@ -60,6 +61,7 @@ const program = Effect.gen(function* () {
   const logAlone = yield* runs.measure({ count: count / 2, inFlight: 200, projections: false })
   const replayed = yield* replay.measure({ runs: count / 2 })
   const activated = yield* activation.measure(quick ? { productions: 100_000 } : {})
+  const inventory = yield* assets.measure()
   const started = yield* Effect.promise(startup.measure)
   const waited = yield* waiters.measure()
   const crashed = yield* crash.measure()
@@ -89,6 +91,20 @@ const program = Effect.gen(function* () {
     stated("… one production, by an actor that stays in memory, p50", activated.staying.p50Ms, "ms"),
     stated("… one production, by an actor that left it, p50", activated.leaving.p50Ms, "ms"),
     stated("an asset of 64 productions comes to memory, p50", activated.of64.p50Ms, "ms"),
+    atMost(
+      `lineage in a graph of 10,000 assets, depth 5 both ways (${inventory.nodes} nodes), p50`,
+      inventory.walked.p50Ms,
+      "ms",
+      50,
+      inventory.keyed.p50Ms
+    ),
+    stated("… p99", inventory.walked.p99Ms, "ms"),
+    stated("… of all 10,000 assets and workflows, p50", inventory.whole.p50Ms, "ms"),
+    stated("… the graph built from its definitions", inventory.graphMs, "ms"),
+    ...inventory.pages.flatMap(({ firstMs, p50Ms, partitioning }) => [
+      atMost(`a page of 50 of 100,000 partitions, ${partitioning}, p50`, p50Ms, "ms", 50, inventory.pageFloor.p50Ms),
+      stated("… the first one", firstMs, "ms")
+    ]),
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
     ...waited.rows,
@@ -97,7 +113,21 @@ const program = Effect.gen(function* () {
   yield* print(rows)
   const folder = join(import.meta.dirname, "results")
   mkdirSync(folder, { recursive: true })
-  const raw = { bare, bareAlone, busy, perActor, alone, logAlone, replayed, activated, started, waited, crashed, rows }
+  const raw = {
+    bare,
+    bareAlone,
+    busy,
+    perActor,
+    alone,
+    logAlone,
+    replayed,
+    activated,
+    inventory,
+    started,
+    waited,
+    crashed,
+    rows
+  }
   writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)
   yield* Console.log("all of it as JSON: bench/results/latest.json")
   // A figure that is not met is a finding, not a failure of the bench: the machine may be busy.

@@ -28,7 +28,10 @@ export const productionOf = Effect.fnUntraced(function* (
       if (recorded.type !== "AssetProduced") continue
       const event = assetCodec.decode(recorded)
       if (event._tag !== "AssetProduced" || event.generation > generation) return null
-      if (event.generation === generation) return event
+      if (event.generation === generation) {
+        const { _tag, ...found } = event
+        return found
+      }
       afterVersion = Math.max(afterVersion, recorded.streamVersion + (generation - event.generation) - 1)
     }
     if (page.length < pageEvents) return null

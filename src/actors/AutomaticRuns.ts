@@ -93,5 +93,6 @@ export const policiesOf = (definition: Definition): ReadonlyArray<AutoMaterializ
     produces.flatMap(({ autoMaterialize }) => (autoMaterialize?.enabled === true ? [autoMaterialize] : []))
   )
 
-const policyParameters = (definition: Definition): JsonObject =>
+/** What the policies of the workflow's assets add to the parameters of an automatic run (F68). */
+export const policyParameters = (definition: Definition): JsonObject =>
   Object.assign({}, ...policiesOf(definition).map(({ parameterDefaults }) => parameterDefaults))

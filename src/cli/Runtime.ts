@@ -2,7 +2,9 @@ import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
+import { AssetCommands } from "../actors/AssetCommands.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
+import { AssetReads } from "../actors/AssetReads.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
@@ -15,6 +17,7 @@ import * as LimitActor from "../actors/LimitActor.ts"
 import { LeftOvers } from "../actors/LeftOvers.ts"
 import { Limits } from "../actors/Limits.ts"
 import { KnownPartitions } from "../actors/KnownPartitions.ts"
+import { LineageGraph } from "../actors/LineageGraph.ts"
 import { Locate } from "../actors/Locate.ts"
 import { LoopWatch } from "../actors/LoopWatch.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
@@ -32,6 +35,7 @@ import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
+import { StaleMarks } from "../actors/StaleMarks.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
 import * as Sweeper from "../actors/Sweeper.ts"
@@ -102,7 +106,9 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer)),
-    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer, StaleMarks.layer)
+    ),
     Layer.provideMerge(storeHealth),
     Layer.provideMerge(
       Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)
@@ -133,7 +139,8 @@ export const engine = (settings: RuntimeSettings) => {
     ScheduleActor.layerFollower,
     Drain.layer(settings.drainMs)
   )
-  return Layer.mergeAll(EngineLive.layer, background).pipe(
+  const operations = Layer.mergeAll(AssetCommands.layer, AssetReads.layer, LineageGraph.layer)
+  return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),
     Layer.provideMerge(services),

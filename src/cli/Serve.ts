@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
+import * as InventoryLive from "../http/InventoryLive.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
@@ -109,6 +110,7 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
+      Layer.provideMerge(InventoryLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))

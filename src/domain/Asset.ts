@@ -262,8 +262,8 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
       ])
     }
     case "MarkStale": {
-      const { assetId, note, now, partitionKey } = command
-      const { latest } = state
+      const { note, now } = command
+      const { assetId, latest, partitionKey } = state
       if (latest === null || state.stale?.note === note) return Result.succeed([])
       const { generation } = latest
       return Result.succeed([

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine, NotFound } from "../actors/Engine.ts"
+import { runDiff } from "../domain/run/RunDiff.ts"
 import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
@@ -25,6 +26,12 @@ export const layer = HttpApiBuilder.group(
 
       runEvents: ({ params: { id }, query: { cursor, limit = pageSize } }) =>
         answer(eventsOf(store, id, cursor ?? "", limit)),
+
+      runDiff: ({ params: { id }, query }) =>
+        Effect.map(
+          Effect.all([answer(engine.run(query.with)), answer(engine.run(id))], { concurrency: 2 }),
+          ([before, after]) => ({ data: runDiff(before, after) })
+        ),
 
       cancelRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
         const principal = yield* Principal

@@ -6,6 +6,7 @@ import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import { Api } from "./api/Api.ts"
+import * as AssetsHandlers from "./AssetsHandlers.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as Connections from "./Connections.ts"
 import { Draining } from "./Draining.ts"
@@ -17,6 +18,7 @@ import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
+import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
 import * as WorkflowsHandlers from "./WorkflowsHandlers.ts"
 
 export interface ServerOptions {
@@ -51,7 +53,9 @@ export const routes = (token: Redacted.Redacted) =>
       AdminHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
-      SystemHandlers.layer
+      SystemHandlers.layer,
+      AssetsHandlers.layer,
+      WorkflowAssetsHandlers.layer
     ]),
     Layer.provide([AuthorizationLive.layer(token), Rules.layerRequestRules, Rules.layerBodyRules])
   )

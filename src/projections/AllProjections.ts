@@ -1,6 +1,6 @@
 import { AssetList } from "./AssetList.ts"
 import { Locations } from "./Locations.ts"
-import { MaterializationCounters } from "./MaterializationCounters.ts"
+import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
 import { Partitions } from "./Partitions.ts"
 import type { Projection } from "./Projection.ts"
@@ -14,6 +14,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   AssetList,
   RecoveryList,
   Notifications,
-  MaterializationCounters,
+  MaterializationList,
   Partitions
 ]

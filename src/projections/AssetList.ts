@@ -1,41 +1,32 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Event, type Stored } from "../domain/Asset.ts"
+import { expiryOf } from "../domain/Freshness.ts"
 import * as Id from "../domain/Id.ts"
+import * as AssetRows from "./AssetRows.ts"
+import * as AssetTotals from "./AssetTotals.ts"
 import * as Columns from "./Columns.ts"
 import { type Handler, type LogEvent, type Projection, unknownType } from "./Projection.ts"
 
-/** One row an asset partition: its current generation, who made it, and whether it is known to be gone. */
+/** One row an asset partition, the totals of each asset, and where in its stream each production is. */
 export const AssetList: Projection = {
-  name: "asset_list_v1",
+  name: "asset_list_v2",
   categories: ["asset"],
-  tables: ["asset_list_v1"],
+  tables: ["asset_list_v2", "asset_list_v2_totals", "asset_list_v2_history"],
   make: () => handler
 }
 
-interface Row {
-  readonly assetKey: string
-  readonly partitionKey: string
-  readonly assetId: string
-  readonly generation: number
-  readonly generations: number
-  readonly workflow: string | null
-  readonly version: number | null
-  readonly stepId: string | null
-  readonly runId: string | null
-  readonly producedAt: number | null
-  readonly missing: "missing" | "corrupt" | null
-  readonly missingSince: number | null
-  readonly position: string
-}
+/** Inputs of a generation that are kept for the mark "outdated". */
+const inputsMax = 1_000
 
 type Data<Tag extends Stored["_tag"]> = Extract<Stored, { readonly _tag: Tag }>
+type Row = AssetRows.Row
 
-const rowKey = ({ assetKey, partitionKey }: Pick<Row, "assetKey" | "partitionKey">) => `${assetKey}\n${partitionKey}`
+const rowKey = ({ assetKey, partitionId }: Pick<Row, "assetKey" | "partitionId">) => `${assetKey}\n${partitionId}`
 
 const keyOf = (event: LogEvent) => {
   const { assetId, partitionKey } = event.data<Stored>()
-  return { assetKey: Id.assetKey(assetId), partitionKey }
+  return { assetKey: Id.assetKey(assetId), partitionId: Id.partitionKey(partitionKey) }
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(Event.cases))
@@ -44,43 +35,40 @@ const handler: Handler = {
   handle: Effect.fnUntraced(function* (events: ReadonlyArray<LogEvent>) {
     const sql = yield* SqlClient.SqlClient
     for (const event of events) if (!known.has(event.type)) throw unknownType(event)
-    const rows = new Map((yield* read(sql, events.map(keyOf))).map((row) => [rowKey(row), row]))
+    const rows = new Map((yield* AssetRows.read(sql, events.map(keyOf))).map((row) => [rowKey(row), row]))
     const changed = new Map<string, Row>()
     for (const event of events) {
       const key = rowKey(keyOf(event))
       changed.set(key, evolve(changed.get(key) ?? rows.get(key) ?? blank(event), event))
     }
-    yield* write(sql, [...changed.values()])
+    yield* AssetRows.write(sql, [...changed.values()])
+    yield* AssetTotals.write(
+      sql,
+      [...changed].map(([key, after]) => ({ before: rows.get(key), after }))
+    )
+    const productions = events.filter(({ type }) => type === "AssetProduced")
+    if (productions.length > 0) yield* writeHistory(sql, productions)
   }),
   // Nothing is kept between batches.
   forget: () => {}
 }
 
-const blank = (event: LogEvent): Row => ({
-  ...keyOf(event),
-  assetId: event.data<Stored>().assetId,
-  generation: 0,
-  generations: 0,
-  workflow: null,
-  version: null,
-  stepId: null,
-  runId: null,
-  producedAt: null,
-  missing: null,
-  missingSince: null,
-  position: event.recorded.position
-})
+const blank = (event: LogEvent): Row => {
+  const { assetId, partitionKey } = event.data<Stored>()
+  return {
+    ...keyOf(event),
+    ...{ assetId, partitionKey, generation: 0, generations: 0, workflow: null, version: null, stepId: null },
+    ...{ runId: null, runPartitionKey: null, source: null, producedAt: null, firstProducedAt: null },
+    ...{ firstPosition: null, restored: false, missing: null, missingSince: null, expiresAt: null, expiredAt: null },
+    ...{ staleSince: null, staleNote: null, inputs: null, position: event.recorded.position }
+  }
+}
 
 const evolve = (row: Row, event: LogEvent): Row => {
   const { position } = event.recorded
   switch (event.type as Stored["_tag"]) {
-    case "AssetProduced": {
-      const { assetId, generation, producedAt, runId, stepId, version, workflow } = event.data<Data<"AssetProduced">>()
-      // One that arrives late is counted, and does not become the current one (T8).
-      if (row.producedAt !== null && producedAt < row.producedAt) return { ...row, generations: generation, position }
-      const produced = { assetId, generation, generations: generation, workflow, version, stepId, runId, producedAt }
-      return { ...row, ...produced, missing: null, missingSince: null, position }
-    }
+    case "AssetProduced":
+      return { ...produced(row, event), position }
     case "AssetMissingDetected": {
       const { reason } = event.data<Data<"AssetMissingDetected">>()
       return { ...row, missing: reason, missingSince: event.at, position }
@@ -88,43 +76,58 @@ const evolve = (row: Row, event: LogEvent): Row => {
     case "AssetVerified":
       return { ...row, missing: null, missingSince: null, position }
     case "AssetExpired":
+      return { ...row, expiresAt: null, expiredAt: event.data<Data<"AssetExpired">>().expiresAt, position }
     case "AssetMarkedStale":
+      return { ...row, staleSince: event.at, staleNote: event.data<Data<"AssetMarkedStale">>().note, position }
     case "AssetStaleCleared":
-      return { ...row, position }
+      return { ...row, staleSince: null, staleNote: null, position }
   }
 }
 
-const read = (sql: SqlClient.SqlClient, keys: ReadonlyArray<Pick<Row, "assetKey" | "partitionKey">>) => sql<Row>`
-  SELECT asset_key AS "assetKey", partition_key AS "partitionKey", asset_id AS "assetId", generation, generations,
-    workflow, version, step_id AS "stepId", run_id AS "runId",
-    (extract(epoch FROM produced_at) * 1000)::float8 AS "producedAt", missing,
-    (extract(epoch FROM missing_since) * 1000)::float8 AS "missingSince", position
-  FROM asset_list_v1
-  WHERE (asset_key, partition_key) IN (
-    SELECT touched.asset_key, touched.partition_key
-    FROM unnest(${Columns.text(keys.map(({ assetKey }) => assetKey))},
-      ${Columns.text(keys.map(({ partitionKey }) => partitionKey))}) AS touched (asset_key, partition_key))`
+const produced = (row: Row, event: LogEvent): Row => {
+  const data = event.data<Data<"AssetProduced">>()
+  const { generation, producedAt } = data
+  const counted = {
+    ...row,
+    generations: generation,
+    firstProducedAt: row.firstProducedAt ?? producedAt,
+    firstPosition: row.firstPosition ?? event.recorded.position
+  }
+  // As the Asset decides: one that arrives late does not become the current one (T8), unless it heals what was lost.
+  const heals =
+    data.recoveryId !== undefined && data.recoveryId === Id.recovery(row.assetId, row.partitionKey, row.generation)
+  if (row.producedAt !== null && producedAt < row.producedAt && !heals) return counted
+  const {
+    inputs = [],
+    restored = false,
+    runId,
+    runPartitionKey = null,
+    source = null,
+    stepId,
+    version,
+    workflow
+  } = data
+  const made = { generation, workflow, version, stepId, runId, runPartitionKey, source, producedAt, restored }
+  const used = inputs
+    .slice(0, inputsMax)
+    .map((input) => [Id.assetKey(input.assetId), Id.partitionKey(input.partitionKey), input.generation])
+  return {
+    ...counted,
+    ...made,
+    ...{ missing: null, missingSince: null, expiresAt: expiryOf(data)?.at ?? null, expiredAt: null },
+    ...{ staleSince: null, staleNote: null, inputs: JSON.stringify(used) }
+  }
+}
 
-const write = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) => sql`
-  INSERT INTO asset_list_v1
-    (asset_key, partition_key, asset_id, generation, generations, workflow, version, step_id, run_id, produced_at,
-      missing, missing_since, position)
-  SELECT asset_key, partition_key, asset_id, generation, generations, workflow, version, step_id, run_id, produced_at,
-    missing, missing_since, position
-  FROM unnest(
-    ${Columns.text(rows.map(({ assetKey }) => assetKey))},
-    ${Columns.text(rows.map(({ partitionKey }) => partitionKey))},
-    ${Columns.text(rows.map(({ assetId }) => assetId))}, ${Columns.int4(rows.map(({ generation }) => generation))},
-    ${Columns.int4(rows.map(({ generations }) => generations))},
-    ${Columns.text(rows.map(({ workflow }) => workflow))}, ${Columns.int4(rows.map(({ version }) => version))},
-    ${Columns.text(rows.map(({ stepId }) => stepId))}, ${Columns.text(rows.map(({ runId }) => runId))},
-    ${Columns.time(rows.map(({ producedAt }) => producedAt))}, ${Columns.text(rows.map(({ missing }) => missing))},
-    ${Columns.time(rows.map(({ missingSince }) => missingSince))},
-    ${Columns.text(rows.map(({ position }) => position))})
-    AS asset (asset_key, partition_key, asset_id, generation, generations, workflow, version, step_id, run_id,
-      produced_at, missing, missing_since, position)
-  ON CONFLICT (asset_key, partition_key) DO UPDATE SET
-    asset_id = excluded.asset_id, generation = excluded.generation, generations = excluded.generations,
-    workflow = excluded.workflow, version = excluded.version, step_id = excluded.step_id, run_id = excluded.run_id,
-    produced_at = excluded.produced_at, missing = excluded.missing, missing_since = excluded.missing_since,
-    position = excluded.position`
+const writeHistory = (sql: SqlClient.SqlClient, productions: ReadonlyArray<LogEvent>) => {
+  const keys = productions.map(keyOf)
+  return sql`
+    INSERT INTO asset_list_v2_history (asset_key, position, partition_id, stream_version)
+    SELECT asset_key, position, partition_id, stream_version
+    FROM unnest(
+      ${Columns.text(keys.map(({ assetKey }) => assetKey))},
+      ${Columns.text(productions.map(({ recorded }) => recorded.position))},
+      ${Columns.text(keys.map(({ partitionId }) => partitionId))},
+      ${Columns.int4(productions.map(({ recorded }) => recorded.streamVersion))})
+      AS production (asset_key, position, partition_id, stream_version)`
+}

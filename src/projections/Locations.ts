@@ -73,7 +73,8 @@ const handler: Handler = {
 }
 
 const isProduction = (event: LogEvent): boolean => {
-  switch (event.type as Stored["_tag"]) {
+  const eventType = event.type as Stored["_tag"]
+  switch (eventType) {
     case "AssetProduced":
       return true
     case "AssetMissingDetected":
@@ -82,9 +83,11 @@ const isProduction = (event: LogEvent): boolean => {
     case "AssetMarkedStale":
     case "AssetStaleCleared":
       return false
+    default:
+      // Reached by a type that the compiler does not know.
+      eventType satisfies never
+      throw unknownType(event)
   }
-  // Reached by a type that the compiler does not know.
-  throw unknownType(event)
 }
 
 const rowsOf = (event: LogEvent): ReadonlyArray<Row> => {

@@ -78,6 +78,42 @@ export interface Client {
   readonly listRecoveries: (query?: RequestOptions["query"]) => Promise<ListPage>
   readonly planRecovery: (assetId: string, partitionKey?: string) => Promise<JsonObject>
   readonly queueHealth: () => Promise<JsonObject>
+  /** What differs in run `id` from run `with`. */
+  readonly diffRuns: (id: string, withId: string) => Promise<JsonObject>
+  readonly listAssets: (query?: RequestOptions["query"]) => Promise<ListPage>
+  readonly getAsset: (assetId: string, query?: RequestOptions["query"]) => Promise<JsonObject>
+  /** `query`: assetId, partitionKey, direction, depth. */
+  readonly lineage: (query?: RequestOptions["query"]) => Promise<JsonObject>
+  readonly listWorkflowAssets: (workflow: string, query?: RequestOptions["query"]) => Promise<ListPage>
+  readonly assetHistory: (workflow: string, assetId: string, query?: RequestOptions["query"]) => Promise<ListPage>
+  /** `query`: with (default: the generation before), partitionKey. */
+  readonly diffGenerations: (
+    workflow: string,
+    assetId: string,
+    generation: number,
+    query?: RequestOptions["query"]
+  ) => Promise<JsonObject>
+  readonly listPartitions: (workflow: string, assetId: string, query?: RequestOptions["query"]) => Promise<ListPage>
+  readonly autoMaterialize: (workflow: string, query?: RequestOptions["query"]) => Promise<ListPage>
+  /** `partitionKey` null: of an asset, or of runs, without partitions. */
+  readonly getPartitionParameters: (
+    workflow: string,
+    assetId: string,
+    partitionKey: string | null
+  ) => Promise<JsonObject>
+  readonly setPartitionParameters: (
+    workflow: string,
+    assetId: string,
+    partitionKey: string | null,
+    parameters: JsonObject
+  ) => Promise<Accepted>
+  readonly markStale: (
+    workflow: string,
+    assetId: string,
+    partitionKey: string | null,
+    note: string
+  ) => Promise<Accepted>
+  readonly clearStale: (workflow: string, assetId: string, partitionKey: string | null) => Promise<Accepted>
 }
 
 /** A client of the server at `url`. Nothing is sent before the first call. */
@@ -133,7 +169,57 @@ export const makeClient = (options: ClientOptions): Client => {
           body: { assetId, ...(partitionKey === undefined ? {} : { partitionKey }) }
         })
       ),
-    queueHealth: () => single("/admin/queue-health")
+    queueHealth: () => single("/admin/queue-health"),
+    ...assetCalls(request)
+  }
+}
+
+type AssetCalls =
+  | "diffRuns"
+  | "listAssets"
+  | "getAsset"
+  | "lineage"
+  | "listWorkflowAssets"
+  | "assetHistory"
+  | "diffGenerations"
+  | "listPartitions"
+  | "autoMaterialize"
+  | "getPartitionParameters"
+  | "setPartitionParameters"
+  | "markStale"
+  | "clearStale"
+
+const assetCalls = (request: Client["request"]): Pick<Client, AssetCalls> => {
+  const part = encodeURIComponent
+  const asked = (query: RequestOptions["query"]) => (query === undefined ? {} : { query })
+  const single = async (path: string, query?: RequestOptions["query"]) =>
+    dataOf(await request("GET", path, asked(query)))
+  const list = async (path: string, query: RequestOptions["query"]): Promise<ListPage> =>
+    (await request("GET", path, asked(query))) as unknown as ListPage
+  const command = async (method: string, path: string, body?: unknown): Promise<Accepted> =>
+    (await request(method, path, body === undefined ? {} : { body })) as unknown as Accepted
+  const asset = (workflow: string, assetId: string) => `/workflows/${part(workflow)}/assets/${part(assetId)}`
+  const partition = (workflow: string, assetId: string, partitionKey: string | null) =>
+    `${asset(workflow, assetId)}${partitionKey === null ? "" : `/partitions/${part(partitionKey)}`}`
+  return {
+    diffRuns: (id, withId) => single(`/runs/${part(id)}/diff`, { with: withId }),
+    listAssets: (query) => list("/assets", query),
+    getAsset: (assetId, query) => single(`/assets/${part(assetId)}`, query),
+    lineage: (query) => single("/lineage", query),
+    listWorkflowAssets: (workflow, query) => list(`/workflows/${part(workflow)}/assets`, query),
+    assetHistory: (workflow, assetId, query) => list(`${asset(workflow, assetId)}/history`, query),
+    diffGenerations: (workflow, assetId, generation, query) =>
+      single(`${asset(workflow, assetId)}/history/${generation}/diff`, query),
+    listPartitions: (workflow, assetId, query) => list(`${asset(workflow, assetId)}/partitions`, query),
+    autoMaterialize: (workflow, query) => list(`/workflows/${part(workflow)}/auto-materialize`, query),
+    getPartitionParameters: (workflow, assetId, partitionKey) =>
+      single(`${partition(workflow, assetId, partitionKey)}/parameters`),
+    setPartitionParameters: (workflow, assetId, partitionKey, parameters) =>
+      command("PUT", `${partition(workflow, assetId, partitionKey)}/parameters`, { parameters }),
+    markStale: (workflow, assetId, partitionKey, note) =>
+      command("POST", `${partition(workflow, assetId, partitionKey)}/stale`, { note }),
+    clearStale: (workflow, assetId, partitionKey) =>
+      command("DELETE", `${partition(workflow, assetId, partitionKey)}/stale`)
   }
 }
 

@@ -74,7 +74,11 @@ export interface JobLog {
 }
 
 export interface JobAssets {
-  /** Flags partitions of an asset as out of date; `note` says why. */
+  /**
+   * Says that these partitions of an asset ("" for one without partitions) should be made again; `note` (at most 2,000
+   * characters) says why. Where the asset's `autoMaterialize` is enabled its producer runs; the next production ends the
+   * mark. Rejects with `PermanentFailure`, and marks none, when one of them was never produced.
+   */
   readonly markStale: (assetId: string, partitionKeys: ReadonlyArray<string>, note: string) => Promise<void>
 }
 

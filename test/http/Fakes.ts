@@ -1,4 +1,7 @@
 import { Effect, Layer } from "effect"
+import { AssetCommands } from "../../src/actors/AssetCommands.ts"
+import { AssetReads } from "../../src/actors/AssetReads.ts"
+import { Definitions } from "../../src/actors/Definitions.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -8,12 +11,14 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { Inventory } from "../../src/http/Inventory.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
@@ -313,4 +318,13 @@ export const reads = (state: FakeState) => {
   )
 }
 
-export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), MemoryEventStore.layer)
+/** Assets are tested on the real thing; here their routes only have to be there. */
+export const assets = Layer.mergeAll(
+  Layer.mock(AssetCommands, {}),
+  Layer.mock(AssetReads, {}),
+  Layer.mock(LineageGraph, {}),
+  Layer.mock(Inventory, {}),
+  Definitions.layer
+)
+
+export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), assets, MemoryEventStore.layer)

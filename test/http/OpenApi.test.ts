@@ -41,6 +41,23 @@ const routes = [
   "GET /api/v1/events",
   "GET /api/v1/events/stream",
   "GET /metrics",
+  "GET /api/v1/runs/{id}/diff",
+  "GET /api/v1/assets",
+  "GET /api/v1/assets/{assetId}",
+  "GET /api/v1/lineage",
+  "GET /api/v1/workflows/{slug}/assets",
+  "GET /api/v1/workflows/{slug}/assets/{assetId}/history",
+  "GET /api/v1/workflows/{slug}/assets/{assetId}/history/{generation}/diff",
+  "GET /api/v1/workflows/{slug}/assets/{assetId}/partitions",
+  "GET /api/v1/workflows/{slug}/auto-materialize",
+  "GET /api/v1/workflows/{slug}/assets/{assetId}/parameters",
+  "PUT /api/v1/workflows/{slug}/assets/{assetId}/parameters",
+  "POST /api/v1/workflows/{slug}/assets/{assetId}/stale",
+  "DELETE /api/v1/workflows/{slug}/assets/{assetId}/stale",
+  "GET /api/v1/workflows/{slug}/assets/{assetId}/partitions/{key}/parameters",
+  "PUT /api/v1/workflows/{slug}/assets/{assetId}/partitions/{key}/parameters",
+  "POST /api/v1/workflows/{slug}/assets/{assetId}/partitions/{key}/stale",
+  "DELETE /api/v1/workflows/{slug}/assets/{assetId}/partitions/{key}/stale",
   ...open
 ]
 

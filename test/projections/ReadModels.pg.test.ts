@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { allProjections } from "../../src/projections/AllProjections.ts"
+import * as AssetHistoryQuery from "../../src/projections/AssetHistoryQuery.ts"
 import * as AssetListQuery from "../../src/projections/AssetListQuery.ts"
+import * as AssetTotalsQuery from "../../src/projections/AssetTotalsQuery.ts"
 import * as MetricsCounters from "../../src/projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../../src/projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
@@ -311,18 +313,47 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
           asset("AssetMissingDetected", { generation: 1, reason: "missing" }, 1_200)
         )
         yield* reached(log)
-        const gone = yield* AssetListQuery.list({ missing: true, assetId: "ORDERS" }, {})
+        const first = { firstProducedAt: "1970-01-01T00:00:01.000Z", source: null, runPartitionKey: null }
+        const fresh = { expiresAt: null, expiredAt: null, staleSince: null, staleNote: null, restored: false }
+        const gone = yield* AssetListQuery.list({ state: "missing", assetId: "ORDERS" }, {})
         assert.deepStrictEqual(gone.data, [
           {
             ...{ assetId: "Orders", partitionKey: "p", generation: 1, generations: 2, workflow: "orders", version: 2 },
-            ...{ stepId: "a", runId: "r", producedAt: "1970-01-01T00:00:01.000Z" },
-            ...{ missing: "missing" as const, missingSince: "1970-01-01T00:00:01.200Z" }
+            ...{ stepId: "a", runId: "r", producedAt: "1970-01-01T00:00:01.000Z", state: "missing" as const },
+            ...{ missing: "missing" as const, missingSince: "1970-01-01T00:00:01.200Z" },
+            ...first,
+            ...fresh
           }
         ])
-        log.append(asset("AssetProduced", { generation: 3, producedAt: 1_300, ...by }, 1_300))
+        log.append(...recovery("z", ["RecoveryRequested", { ...asked("z", "orders")[1], partitionKey: "P" }]))
         yield* reached(log)
-        assert.strictEqual((yield* AssetListQuery.list({ missing: true }, {})).data.length, 0)
-        assert.strictEqual((yield* AssetListQuery.list({ workflow: "orders" }, {})).data[0]!.generation, 3)
+        assert.strictEqual((yield* AssetListQuery.list({ state: "missing" }, {})).data.length, 0)
+        assert.strictEqual((yield* AssetListQuery.list({ state: "recovering" }, {})).data[0]!.state, "recovering")
+        const counts = { missing: 0, stale: 0, expired: 0, materialized: 0, not_materialized: 0, recovering: 1 }
+        assert.deepStrictEqual((yield* AssetTotalsQuery.read(["orders"])).get("orders")!.counts, counts)
+        log.append(
+          ...recovery("z", lost),
+          asset("AssetProduced", { generation: 3, producedAt: 1_300, freshness: { ttlMs: 50 }, ...by }, 1_300)
+        )
+        yield* reached(log)
+        assert.strictEqual((yield* AssetListQuery.list({ state: "missing" }, {})).data.length, 0)
+        const [made] = (yield* AssetListQuery.list({ workflow: "orders" }, {})).data
+        assert.deepStrictEqual([made!.generation, made!.state], [3, "materialized"])
+        assert.strictEqual(made!.expiresAt, "1970-01-01T00:00:01.350Z")
+        log.append(asset("AssetExpired", { generation: 3, reason: "ttl", expiresAt: 1_350 }, 1_360))
+        yield* reached(log)
+        assert.strictEqual((yield* AssetListQuery.list({ state: "expired" }, {})).data.length, 1)
+        log.append(asset("AssetMarkedStale", { generation: 3, note: "wrong rates" }, 1_370))
+        yield* reached(log)
+        const [stale] = (yield* AssetListQuery.list({ state: "stale" }, {})).data
+        assert.strictEqual(stale!.staleNote, "wrong rates")
+        const history = yield* AssetHistoryQuery.list({ assetId: "Orders" }, { limit: 2 })
+        assert.deepStrictEqual(
+          history.data.map(({ streamVersion }) => streamVersion),
+          [4, 2]
+        )
+        const rest = yield* AssetHistoryQuery.list({ assetId: "Orders" }, { cursor: history.nextCursor! })
+        assert.deepStrictEqual([rest.data.map(({ streamVersion }) => streamVersion), rest.nextCursor], [[1], null])
       })
     )
   })

@@ -30,6 +30,20 @@ const feed = Effect.fnUntraced(function* (log: TestLog, sizes: () => number, isF
   return yield* checksum(tables)
 })
 
+/** The totals that batches keep say what the rows say. */
+const totalsAreTrue = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const kept = yield* sql`
+    SELECT asset_key, materialized, missing, stale, expired, not_materialized FROM asset_list_v2_totals ORDER BY 1`
+  const counted = yield* sql`
+    SELECT asset_key, count(*) FILTER (WHERE state = 'materialized')::int AS materialized,
+      count(*) FILTER (WHERE state = 'missing')::int AS missing, count(*) FILTER (WHERE state = 'stale')::int AS stale,
+      count(*) FILTER (WHERE state = 'expired')::int AS expired,
+      count(*) FILTER (WHERE state = 'not_materialized')::int AS not_materialized
+    FROM asset_list_v2 GROUP BY 1 ORDER BY 1`
+  assert.deepStrictEqual(kept, counted)
+})
+
 layer(database, { timeout: 120_000, excludeTestServices: true })("a rebuilt read model", (it) => {
   it.effect("equals the live one, however the log was cut into batches and whenever the process began anew", () =>
     Effect.gen(function* () {
@@ -46,6 +60,7 @@ layer(database, { timeout: 120_000, excludeTestServices: true })("a rebuilt read
           () => false
         )
         assert.isAbove(whole.length, tables.length, "the history left rows")
+        yield* totalsAreTrue
         yield* emptied
         const pieces = yield* feed(
           log,

@@ -1,9 +1,9 @@
 import { Result } from "effect"
-import * as MaterializationDecide from "../../src/domain/materialization/MaterializationDecide.ts"
-import * as Materialization from "../../src/domain/materialization/MaterializationState.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import { type Definition, parseDefinition } from "../../src/domain/Definition.ts"
 import type { Failure } from "../../src/domain/Failure.ts"
+import * as Materialization from "../../src/domain/materialization/MaterializationDecide.ts"
+import * as MaterializationState from "../../src/domain/materialization/MaterializationState.ts"
 import type { Outcome, Unstamped, Verdict } from "../../src/domain/run/RunCommands.ts"
 import * as Run from "../../src/domain/run/RunDecide.ts"
 import { initial, evolve, type State } from "../../src/domain/run/RunState.ts"
@@ -153,10 +153,10 @@ export class AssetHistory {
         ...{ attempt: ++this.attempt, parameters: {}, inputs: [], reads: [] },
         parts: [part(`k${tape.below(4)}`), part(`m${tape.below(2)}`)],
         producedAt: this.clock - tape.below(200),
-        freshness: { ttlMs: 1 + tape.below(60) }
+        ...(tape.below(2) === 0 ? {} : { freshness: { ttlMs: 40 } })
       },
       { _tag: "Expire" },
-      { _tag: "MarkStale", assetId, partitionKey, note: `note ${tape.below(3)}` },
+      { _tag: "MarkStale", assetId: assetId.toLowerCase(), partitionKey, note: tape.pick(["wrong", "late"]) },
       { _tag: "ClearStale" },
       { _tag: "ReportMissing", assetId, partitionKey, generation, reason: "missing" },
       { _tag: "ReportPresent", assetId, partitionKey, generation }
@@ -169,37 +169,34 @@ export class AssetHistory {
 
 /** The automatic runs of one workflow and partition, as their decider writes them. */
 export class MaterializationHistory {
-  private state = Materialization.initial
+  state: MaterializationState.State = MaterializationState.initial
   private clock = 7_000
   private position = 0
-  private readonly workflow: string
+  private readonly id: string
   private readonly tape: Tape
-  constructor(workflow: string, tape: Tape) {
-    this.workflow = workflow
+  constructor(id: string, tape: Tape) {
+    this.id = id
     this.tape = tape
   }
 
   next(): ReadonlyArray<Written> {
-    const { tape, workflow } = this
-    this.clock += 1 + tape.below(500)
-    const cause = {
-      ...{ reason: tape.pick(["upstream-update", "expiry", "stale"] as const), assetId: "x", partitionKey: "" },
-      ...{ generation: 1, position: String(++this.position).padStart(8, "0") }
-    }
+    const { tape } = this
+    this.clock += 1 + tape.below(90)
+    const subject = { workflow: "orders", partitionKey: this.id }
+    const reason = tape.pick(["upstream-update", "expiry", "stale"] as const)
+    const cause = { reason, assetId: "x", partitionKey: "", generation: 1, position: String(++this.position) }
     const runId = this.state.active?.runId ?? "none"
-    const command = tape.pick<MaterializationDecide.Unstamped>([
-      { _tag: "Request", workflow, partitionKey: "", updates: [{ cause, priority: tape.below(9), cyclic: false }] },
-      { _tag: "Skip", workflow, partitionKey: "", cause, why: "no window" },
-      { _tag: "Tick" },
+    const command = tape.pick<Materialization.Unstamped>([
+      { _tag: "Request", ...subject, updates: [{ cause, priority: 100, cyclic: false }] },
+      { _tag: "Skip", ...subject, cause, why: "no run of it needs this partition" },
       { _tag: "Launched", runId },
-      { _tag: "Refuse", runId, why: "no such partition" },
-      { _tag: "EndRun", runId, outcome: tape.pick(["succeeded", "failed", "canceled"]) }
+      { _tag: "EndRun", runId, outcome: tape.pick(["succeeded", "failed"] as const) },
+      { _tag: "Tick" }
     ])
-    const quietUntil = tape.below(5) === 0 ? this.clock + 300 : null
-    const stamped = { ...command, now: this.clock, quietUntil, backoff: { baseMs: 100, maxMs: 400 } }
-    const events = Result.getOrThrow(MaterializationDecide.decide(stamped, this.state))
-    for (const event of events) this.state = Materialization.evolve(this.state, event)
-    return events.map((event) => written(`materialization-${workflow}`, event))
+    const stamped = { ...command, now: this.clock, quietUntil: null, backoff: { baseMs: 100, maxMs: 400 } }
+    const events = Result.getOrThrow(Materialization.decide(stamped, this.state))
+    for (const event of events) this.state = MaterializationState.evolve(this.state, event)
+    return events.map((event) => written(`materialization-${this.id}`, event))
   }
 }
 
@@ -254,10 +251,10 @@ export const history = (numbers: ReadonlyArray<number>): ReadonlyArray<Written> 
     let commands = 0
     sources.push(() => (commands++ < 12 ? source.next() : null))
   }
-  for (const workflow of ["reports", "plots"]) {
-    const source = new MaterializationHistory(workflow, tape)
+  for (const id of ["m0", "m1"]) {
+    const source = new MaterializationHistory(id, tape)
     let commands = 0
-    sources.push(() => (commands++ < 20 ? source.next() : null))
+    sources.push(() => (commands++ < 12 ? source.next() : null))
   }
   for (const id of ["rec0", "rec1"]) {
     const events = [...recoveryEvents(id, tape)]

@@ -54,6 +54,26 @@ describe("the HTTP client", () => {
       assert.strictEqual(seen[0]?.url, "/api/v1/runs?status=failed&limit=2")
     }))
 
+  it("names partitions of assets in the path, and leaves them out where there are none", () =>
+    answering(202, '{"data":{"assetId":"a"},"position":"p"}', async (url, seen) => {
+      const client = makeClient({ url, token: "t" })
+      await client.markStale("orders", "orders.raw", "2024/01", "wrong rates")
+      await client.clearStale("orders", "orders.raw", null)
+      await client.setPartitionParameters("orders", "orders.raw", "p", { unit: "g" })
+      await client.diffGenerations("orders", "orders.raw", 3, { with: 1, partitionKey: "p" })
+      assert.deepStrictEqual(
+        seen.map(({ method, url }) => `${method} ${url}`),
+        [
+          "POST /api/v1/workflows/orders/assets/orders.raw/partitions/2024%2F01/stale",
+          "DELETE /api/v1/workflows/orders/assets/orders.raw/stale",
+          "PUT /api/v1/workflows/orders/assets/orders.raw/partitions/p/parameters",
+          "GET /api/v1/workflows/orders/assets/orders.raw/history/3/diff?with=1&partitionKey=p"
+        ]
+      )
+      assert.deepStrictEqual(JSON.parse(seen[0]!.body), { note: "wrong rates" })
+      assert.deepStrictEqual(JSON.parse(seen[2]!.body), { parameters: { unit: "g" } })
+    }))
+
   it("rejects with the server's problem", () =>
     answering(409, '{"status":409,"code":"defined_by_app","detail":"the app defines it"}', async (url) => {
       const error = await rejection(makeClient({ url, token: "t" }).defineWorkflow("a", {}))

@@ -5,10 +5,11 @@ import type { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
 import type { State } from "../../domain/run/RunState.ts"
 import type { JobContext, JobInput, Json, JsonObject, Row } from "../../sdk/JobContext.ts"
-import { PermanentFailure } from "../../sdk/JobFailure.ts"
 import type { LocationIndex } from "../LocationIndex.ts"
+import type { StaleMarks } from "../StaleMarks.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import type { Attempt } from "./Attempt.ts"
+import * as JobAssets from "./JobAssets.ts"
 import * as JobFiles from "./JobFiles.ts"
 import * as JobTimestore from "./JobTimestore.ts"
 import type { RecordedBytes } from "./RecordedBytes.ts"
@@ -32,6 +33,7 @@ export interface Options {
     readonly index: LocationIndex["Service"]
     readonly store: string | undefined
     readonly recorded: RecordedBytes
+    readonly marks: StaleMarks["Service"]
   }
   readonly runLog: (effect: Effect.Effect<void>) => unknown
 }
@@ -78,12 +80,7 @@ export const makeContext = (options: Options): JobContext => {
       warn: line(Effect.logWarning),
       error: line(Effect.logError)
     },
-    assets: {
-      markStale: () =>
-        Promise.reject(
-          new PermanentFailure("ctx.assets.markStale is not supported yet: it comes with the asset-freshness release")
-        )
-    },
+    assets: JobAssets.make({ attempt, marks: capabilities.marks, signal }),
     files: {
       readText: async (store, key) => new TextDecoder().decode(await promise(files.readBytes(store, key))),
       readBytes: (store, key) => promise(files.readBytes(store, key)),

@@ -19,6 +19,7 @@ import { LoopWatch } from "../LoopWatch.ts"
 import { PartitionKeys } from "../PartitionKeys.ts"
 import { RecentWrites } from "../RecentWrites.ts"
 import { healsStep, RecoveryEnabled } from "../RecoverySettings.ts"
+import { StaleMarks } from "../StaleMarks.ts"
 import { StoreHealth } from "../StoreHealth.ts"
 import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
@@ -78,6 +79,7 @@ export const layer = Layer.effect(
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
     const keys = yield* PartitionKeys
+    const marks = yield* StaleMarks
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
     const enabled = yield* RecoveryEnabled
@@ -165,7 +167,7 @@ export const layer = Layer.effect(
           signal,
           beat,
           attempt,
-          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded },
+          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded, marks },
           runLog
         })
       const limited = Effect.timeoutOrElse(call(job, withSignal, run.partitionKey), {

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { RunDiff } from "./AssetSchemas.ts"
 import { EventView } from "./EventSchema.ts"
 import {
   At,
@@ -65,6 +66,12 @@ export class RunsApi extends HttpApiGroup.make("runs")
       success: list(EventView),
       error: [NotFoundProblem, UnavailableProblem]
     }),
+    HttpApiEndpoint.get("runDiff", "/:id/diff", {
+      params: path,
+      query: { with: Text(300) },
+      success: one(RunDiff),
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Description, "What differs in this run from run `with`."),
     HttpApiEndpoint.post("cancelRun", "/:id/cancel", {
       params: path,
       headers: commandHeaders,
