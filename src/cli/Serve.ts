@@ -9,6 +9,7 @@ import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
 import * as AppModule from "./AppModule.ts"
+import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import * as LogAccess from "./LogAccess.ts"
@@ -105,6 +106,7 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
+      Layer.provideMerge(Bus.layer(settings.redis)),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )

@@ -30,6 +30,7 @@ describe("the settings of a server", () => {
       drainMs: 10_000,
       crashLimit: 10,
       storeSettleMs: 2_000,
+      redis: null,
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       notices: []
     })
@@ -97,9 +98,17 @@ describe("the settings of a server", () => {
   })
 
   it("refuse what comes later in words, instead of ignoring it", () => {
-    assert.match(fault({ REDIS_URL: "redis://x" }), /^REDIS_URL: this release has the in-process bus only/)
     assert.match(fault({}, { cluster: "a:1" }), /^--cluster: this release serves with one process/)
-    assert.strictEqual(all({ REDIS_URL: "inline" }).port, 4000)
+  })
+
+  it("take a Redis server as the event bus, and the process's own bus without one", () => {
+    for (const none of [{}, { REDIS_URL: "inline" }, { REDIS_URL: " " }]) assert.isNull(all(none).redis)
+    assert.strictEqual(all({ REDIS_URL: "redis://redis.example/1" }).redis?.name, "redis.example:6379")
+    assert.isNull(all({ REDIS_URL: "redis://redis.example" }, { "redis-url": "inline" }).redis)
+    const wrong = fault({ REDIS_URL: "http://user:secret@redis.example" })
+    assert.match(wrong, /^REDIS_URL: must be inline, a URL such as redis:/)
+    assert.notInclude(wrong, "secret")
+    assert.match(fault({}, { "redis-url": "redis.example" }), /^--redis-url: must be inline/)
   })
 
   it("say that telemetry is not exported yet, when somebody asks for it", () => {
