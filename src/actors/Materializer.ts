@@ -58,8 +58,9 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           case "AssetProduced": {
             // A heal that brought the same bytes is news to nobody (DESIGN, section 3).
             if (event.restored && !event.contentChanged) return null
-            const { runId, workflow } = event
-            return { reason: "upstream-update", assetId, partitionKey, generation, workflow, runId, position }
+            const { runId, source, workflow } = event
+            const maker = source === undefined ? { workflow, runId } : { source }
+            return { reason: "upstream-update", assetId, partitionKey, generation, ...maker, position }
           }
           case "AssetExpired": {
             const { reason, runId, workflow } = event

@@ -1,11 +1,15 @@
 import { Duration, Effect, Layer, Schedule } from "effect"
+import { Announcements } from "../actors/Announcements.ts"
 import * as AssetHistory from "../actors/AssetHistory.ts"
-import { EventBus, Unavailable } from "../bus/EventBus.ts"
+import { EventBus, Refused, Unavailable } from "../bus/EventBus.ts"
+import * as Inbound from "../bus/Inbound.ts"
 import * as InlineBus from "../bus/InlineBus.ts"
 import * as Publisher from "../bus/Publisher.ts"
 import * as RedisBus from "../bus/RedisBus.ts"
 import type { RedisAddress } from "../bus/RedisUrl.ts"
+import { faultText } from "../domain/Definition.ts"
 import { assetName } from "../domain/Failure.ts"
+import type { Problem } from "../domain/JsonBounds.ts"
 import { EventStore, type LogUnavailable } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import { untilTaken } from "./Outage.ts"
@@ -40,9 +44,44 @@ export const publishing: Layer.Layer<never, never, EventBus | EventStore | LogFo
   })
 )
 
-/** The bus with what publishes to it. */
-export const layer = (redis: RedisAddress | null): Layer.Layer<EventBus, never, EventStore | LogFollower> =>
-  publishing.pipe(Layer.provideMerge(backend(redis)))
+/** Records what other systems announce on the server's inbound stream; without a server there is none. */
+export const inbound = (
+  redis: RedisAddress | null,
+  settings: Omit<Inbound.InboundSettings, "address"> = {}
+): Layer.Layer<never, never, Announcements> =>
+  redis === null
+    ? Layer.empty
+    : Layer.effectDiscard(
+        Effect.gen(function* () {
+          const { announce } = yield* Announcements
+          const receive = Inbound.run({ ...settings, address: redis }, ({ id, ...announcement }) =>
+            announce({ ...announcement, eventId: id }).pipe(
+              Effect.asVoid,
+              Effect.catchTags({
+                // Nobody gives an announcement on the bus an Idempotency-Key.
+                CommandReused: Effect.die,
+                InvalidInput: ({ problems }) => Effect.fail(refusalOf(problems)),
+                Unavailable: (cause) => Effect.fail(new Unavailable({ message: cause.message, cause }))
+              })
+            )
+          )
+          yield* Effect.forkScoped(receive)
+        })
+      )
+
+/** The bus with what publishes to it, and what comes in by it. */
+export const layer = (
+  redis: RedisAddress | null
+): Layer.Layer<EventBus, never, EventStore | LogFollower | Announcements> =>
+  Layer.merge(publishing, inbound(redis)).pipe(Layer.provideMerge(backend(redis)))
+
+/** The first fault's path, and all faults as the reason. */
+const refusalOf = (problems: ReadonlyArray<Problem>): Refused => {
+  const [first, ...others] = problems
+  const path = first === undefined ? "data" : `data.${first.path}`
+  const reason = others.length === 0 ? (first?.message ?? "") : problems.map(faultText).join("; ")
+  return new Refused({ reason, path })
+}
 
 /** What the events of the log do not say themselves, from the streams that do. */
 const factsOf = (log: EventStore["Service"]): Publisher.Facts => ({

@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
+import { Announcements } from "../actors/Announcements.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { Definitions } from "../actors/Definitions.ts"
@@ -124,7 +125,7 @@ export const engine = (settings: RuntimeSettings) => {
     ScheduleActor.layerFollower,
     Drain.layer(settings.drainMs)
   )
-  return Layer.mergeAll(EngineLive.layer, background).pipe(
+  return Layer.mergeAll(EngineLive.layer, Announcements.layer, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),
     Layer.provideMerge(services),

@@ -75,10 +75,16 @@ const evolve = (row: Row, event: LogEvent): Row => {
   const { position } = event.recorded
   switch (event.type as Stored["_tag"]) {
     case "AssetProduced": {
-      const { assetId, generation, producedAt, runId, stepId, version, workflow } = event.data<Data<"AssetProduced">>()
+      const { assetId, generation, producedAt, runId, source, stepId, version, workflow } =
+        event.data<Data<"AssetProduced">>()
       // One that arrives late is counted, and does not become the current one (T8).
       if (row.producedAt !== null && producedAt < row.producedAt) return { ...row, generations: generation, position }
-      const produced = { assetId, generation, generations: generation, workflow, version, stepId, runId, producedAt }
+      // Who announced a production from outside has no workflow here.
+      const maker =
+        source === undefined
+          ? { workflow, version, stepId, runId }
+          : { workflow: null, version: null, stepId: null, runId: null }
+      const produced = { assetId, generation, generations: generation, ...maker, producedAt }
       return { ...row, ...produced, missing: null, missingSince: null, position }
     }
     case "AssetMissingDetected": {

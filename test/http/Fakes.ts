@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { Announcements } from "../../src/actors/Announcements.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -313,4 +314,11 @@ export const reads = (state: FakeState) => {
   )
 }
 
-export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), MemoryEventStore.layer)
+/** Takes whatever is announced. */
+export const announcements = Layer.succeed(Announcements, {
+  announce: ({ assetId, partitionKey }) =>
+    Effect.succeed({ assetId, partitionKey, generation: 1, position: position(1) })
+})
+
+export const layer = (state: FakeState) =>
+  Layer.mergeAll(engine(state), reads(state), announcements, MemoryEventStore.layer)

@@ -9,7 +9,10 @@ export const token = "correct-horse-battery-staple"
 
 /** A real server on a free port, in front of fakes of what lies behind it. */
 export const server = (state: Fakes.FakeState, behind: Layer.Layer<Engine | Reads | EventStore> = Fakes.layer(state)) =>
-  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(behind))
+  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
+    Layer.provide(Fakes.announcements),
+    Layer.provideMerge(behind)
+  )
 
 export interface Answer {
   readonly status: number
