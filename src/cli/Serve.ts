@@ -14,6 +14,7 @@ import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import * as LogAccess from "./LogAccess.ts"
 import { engine } from "./Runtime.ts"
+import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -106,7 +107,7 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
-      Layer.provideMerge(Bus.layer(settings.redis)),
+      Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )

@@ -3,6 +3,8 @@ import { resolve } from "node:path"
 import type { RedisAddress } from "../bus/RedisUrl.ts"
 import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
+import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SettingText from "./SettingText.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
@@ -35,6 +37,8 @@ export interface Settings extends DatabaseSettings {
   readonly storeSettleMs: number
   /** The server of the event bus; null: the bus of this process alone. */
   readonly redis: RedisAddress | null
+  /** Who is sent OpenLineage run events; null: nobody. */
+  readonly openLineage: ReceiverSettings | null
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
@@ -76,6 +80,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       crashLimit: number(given, "KINTSUGI_CRASH_LIMIT", 10, 1, 1_000_000),
       storeSettleMs: milliseconds(given, "KINTSUGI_STORE_SETTLE_MS", 2_000, 0, dayMs),
       redis: redis(given),
+      openLineage: OpenLineageSettings.read(given),
       materializer: {
         baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
