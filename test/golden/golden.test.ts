@@ -3,10 +3,13 @@ import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as Limit from "../../src/domain/Limit.ts"
+import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
+import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
 import * as RunKey from "../../src/domain/RunKey.ts"
 import * as WorkflowDefinition from "../../src/domain/WorkflowDefinition.ts"
+import * as WorkflowSchedule from "../../src/domain/WorkflowSchedule.ts"
 import * as EventCodec from "../../src/eventstore/EventCodec.ts"
 import type { Position } from "../../src/eventstore/EventStore.ts"
 
@@ -37,7 +40,10 @@ const categories: Readonly<Record<string, Category>> = {
   recovery: category(RecoveryEvents.Event),
   workflow: category(WorkflowDefinition.Event),
   limit: category(Limit.Event),
-  runkey: category(RunKey.Event)
+  runkey: category(RunKey.Event),
+  materialization: category(MaterializationEvents.Event),
+  partition: category(PartitionParameters.Event),
+  schedule: category(WorkflowSchedule.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

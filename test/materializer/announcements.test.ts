@@ -192,6 +192,33 @@ describe("a production that another system announces", () => {
     )
   })
 
+  it.live("F54: expires like any other, and is made again by a workflow that declares it and opted in", () => {
+    const orders = {
+      steps: [{ ...stepFor("make-orders"), produces: [{ assetId: "erp.orders", autoMaterialize: { enabled: true } }] }]
+    }
+    return play({ jobs, workflows: { orders } }, () =>
+      Effect.gen(function* () {
+        yield* announce("erp.orders", { source: "erp", payload: { rows: 1 }, freshness: { ttlMs: 100 } })
+        const [run] = yield* until(automaticRuns, ({ length }) => length === 1, "refresh")
+        assert.deepStrictEqual(
+          [run!.workflow, run!.trigger],
+          [
+            "orders",
+            {
+              type: "auto-materialize",
+              reason: "expiry",
+              expiry: "ttl",
+              assetId: "erp.orders",
+              upstream: { assetId: "erp.orders", generation: 1 },
+              coalesced: 1
+            }
+          ]
+        )
+        assert.strictEqual((yield* ended(run!.runId as string)).status, "succeeded")
+      })
+    )
+  })
+
   it.live("when it is lost and no workflow produces it, cannot be healed: source_asset", () =>
     play({ jobs, workflows: { report } }, (folder) =>
       Effect.gen(function* () {
