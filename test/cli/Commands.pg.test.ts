@@ -293,6 +293,9 @@ describe("the command line", () => {
         assert.strictEqual(stderr.trimEnd().split("\n").length, 1, stderr)
         assert.notInclude(stderr, "secret")
       }
+      // The demo asks no bus and no receiver of this shell: wrong ones are none of its faults.
+      const demo = yield* cli(["demo", "--data-dir", file], { REDIS_URL: "nonsense", OPENLINEAGE_URL: "nonsense" })
+      assert.match(demo.stderr, /^kintsugi: copying the observatory: .*ENOTDIR/)
       rmSync(file)
     }).pipe(Effect.scoped)
   )
