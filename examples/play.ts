@@ -71,8 +71,8 @@ const runAll = Effect.fnUntraced(function* (plan: Plan, { dataDir, name }: PlayO
   const app = join(folder, "app.mjs")
   const example = new URL(`./${name}/app.ts`, import.meta.url)
   yield* attempt("writing the app", () => writeFile(app, `export { default } from ${JSON.stringify(example.href)}\n`))
-  // An example runs on a database of its own, whatever database this shell is set up for.
-  const { DATABASE_URL: _, ...env } = process.env
+  // An example runs on a database of its own, whatever database, bus and receiver this shell is set up for.
+  const { DATABASE_URL: _database, OPENLINEAGE_URL: _receiver, REDIS_URL: _bus, ...env } = process.env
   const settings = yield* Effect.fromResult(
     Settings.all({ flags: { app, port: "0", "data-dir": serverDir(folder) }, env })
   )

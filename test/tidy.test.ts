@@ -9,11 +9,23 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   postgres: ["../migrations"],
   capabilities: ["domain"],
   bus: ["domain"],
+  openlineage: ["domain"],
   sdk: ["domain", "capabilities"],
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],
-  http: ["domain", "eventstore", "actors", "projections"],
-  cli: ["domain", "eventstore", "postgres", "capabilities", "sdk", "actors", "projections", "http"],
+  http: ["domain", "eventstore", "actors", "projections", "bus"],
+  cli: [
+    "domain",
+    "eventstore",
+    "postgres",
+    "capabilities",
+    "sdk",
+    "actors",
+    "projections",
+    "http",
+    "bus",
+    "openlineage"
+  ],
   "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]
 }

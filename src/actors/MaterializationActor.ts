@@ -24,9 +24,13 @@ export class MaterializerSettings extends Context.Service<MaterializerSettings, 
 ) {}
 
 const triggerOf = (cause: Cause, coalesced: number): Trigger => {
-  const { assetId, expiry, generation, partitionKey, reason, runId, workflow } = cause
+  const { assetId, expiry, generation, partitionKey, reason, runId, source, workflow } = cause
   const partition = partitionKey === "" ? {} : { partitionKey }
-  const maker = { ...(workflow === undefined ? {} : { workflow }), ...(runId === undefined ? {} : { runId }) }
+  const maker = {
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(runId === undefined ? {} : { runId }),
+    ...(source === undefined ? {} : { source })
+  }
   return {
     type: "auto-materialize",
     reason,

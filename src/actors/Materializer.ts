@@ -4,7 +4,7 @@ import * as Id from "../domain/Id.ts"
 import { idOf, type Update } from "../domain/materialization/MaterializationDecide.ts"
 import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
-import { refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
+import { refresherOf, refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as Actors from "./Actors.ts"
@@ -84,16 +84,16 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           case "AssetProduced": {
             // A heal that brought the same bytes is news to nobody (DESIGN, section 3).
             if (event.restored && !event.contentChanged) return null
-            const { runId, workflow } = event
-            return { reason: "upstream-update", assetId, partitionKey, generation, workflow, runId, position }
+            const { runId, source, workflow } = event
+            const maker = source === undefined ? { workflow, runId } : { source }
+            return { reason: "upstream-update", assetId, partitionKey, generation, ...maker, position }
           }
           case "AssetExpired": {
-            const { reason, runId, workflow } = event
-            return { reason: "expiry", expiry: reason, assetId, partitionKey, generation, workflow, runId, position }
+            const { reason } = event
+            return { reason: "expiry", expiry: reason, assetId, partitionKey, generation, ...makerOf(event), position }
           }
           case "AssetMarkedStale": {
-            const { runId, workflow } = event
-            return { reason: "stale", assetId, partitionKey, generation, workflow, runId, position }
+            return { reason: "stale", assetId, partitionKey, generation, ...makerOf(event), position }
           }
           default:
             return null
@@ -125,10 +125,13 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           const cause = causeOf(event, recorded.position)
           if (cause === null) continue
           const { assetId, reason, workflow } = cause
-          if (reason !== "upstream-update" && workflow !== undefined) {
-            const priority = routes.refreshes.get(refreshKey(workflow, assetId))
+          // What was announced is made again by a workflow that declares it, if one opted in.
+          const maker = workflow ?? refresherOf(routes, assetId)
+          if (reason !== "upstream-update" && maker !== undefined) {
+            const priority = routes.refreshes.get(refreshKey(maker, assetId))
             const runPartition = "runPartitionKey" in event ? (event.runPartitionKey ?? "") : ""
-            if (priority !== undefined) ask(workflow, runPartition, { cause, priority, cyclic: false })
+            const partition = workflow === undefined ? cause.partitionKey : runPartition
+            if (priority !== undefined) ask(maker, partition, { cause, priority, cyclic: false })
           }
           const wanted = reason === "expiry" ? "expired" : "produced"
           for (const route of routes.consumers.get(Id.assetKey(assetId)) ?? []) {
@@ -160,3 +163,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
     })
   )
 }
+
+/** Nothing is known of who made what was announced from outside. */
+const makerOf = ({ runId, workflow }: { readonly runId: string; readonly workflow: string }) =>
+  workflow === "" ? {} : { workflow, runId }

@@ -70,7 +70,7 @@ export class RecoveryPlanner extends Context.Service<
         rootCause: { assetId: ref.assetId, partitionKey: ref.partitionKey, why }
       })
 
-      /** The newest version that still declares the asset, else the one that produced it. */
+      /** The newest version that still declares the asset, else the one that produced it (null: no run of ours did). */
       const producing = (ref: AssetRef, latest: Asset.Generation | null) => {
         const producers = definitions.producersOf(ref.assetId)
         const same = producers.find(({ defined }) => defined.slug === latest?.workflow)
@@ -190,7 +190,12 @@ export class RecoveryPlanner extends Context.Service<
             const generation = latest?.generation ?? 0
             const no = (code: ReasonCode, why: string) => unrecoverable(ref, generation, code, why)
             if (done.size > planMax) return no("ceiling_reached", `its provenance reaches more than ${planMax} assets`)
-            const found = producing(ref, latest)
+            // What was announced from outside says nothing of how a workflow would make it.
+            const made = latest?.source === undefined ? latest : null
+            const found = producing(ref, made)
+            if (found === null && latest?.source !== undefined) {
+              return no("source_asset", `${latest.source} announced it, and no workflow produces it`)
+            }
             if (found === null) {
               return latest === null
                 ? no("no_producer", "no workflow declares it and no run ever recorded it")
@@ -207,13 +212,13 @@ export class RecoveryPlanner extends Context.Service<
             if (latest !== null && !produces.recovery.idempotent) {
               return no("not_idempotent", `step ${step.id} of workflow ${slug} declares it as not idempotent`)
             }
-            const results = yield* recordedResults(latest)
-            const partitionKey = latest === null ? ref.partitionKey || undefined : latest.runPartitionKey
+            const results = yield* recordedResults(made)
+            const partitionKey = made === null ? ref.partitionKey || undefined : made.runPartitionKey
             const producer: Producer = {
               workflow: slug,
               version,
               stepId: step.id,
-              parameters: latest === null ? defined.definition.defaultParameters : latest.parameters,
+              parameters: made === null ? defined.definition.defaultParameters : made.parameters,
               ...(partitionKey === undefined ? {} : { partitionKey }),
               results,
               before: stepsBefore(defined, step)

@@ -1,7 +1,6 @@
 import { Result, Schema } from "effect"
-import { AssetId } from "../domain/Definition.ts"
+import { AssetId, Freshness } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
-import { Location } from "../domain/Location.ts"
 import { partitionKeyFault } from "../domain/Partitioning.ts"
 import { attributes, type CloudEventInvalid, parse, strict, Timestamp } from "./CloudEvent.ts"
 
@@ -11,15 +10,22 @@ const PartitionKey = Schema.String.check(Schema.makeFilter((key: string) => part
 /** Largest payload of an asset and longest event, in bytes of UTF-8. */
 export const payloadBytesMax = 64 * 1024
 export const eventBytesMax = 1024 * 1024
-const locationsMax = 10_000
+/** Most objects of one announcement. */
+export const locationsMax = 1_000
 
-const AnnouncedLocation = Location.check(
-  Schema.makeFilter(({ bytes, key, sha256, store }) => {
-    if (store === "" || key === "") return "store and key must not be empty"
-    if (bytes < 0) return "bytes must not be negative"
-    return /^[0-9a-f]{64}$/.test(sha256) ? true : "sha256 must be 64 lower-case hex digits"
-  })
-)
+const named = Schema.String.check(Schema.isNonEmpty({ message: "must not be empty" }))
+
+/** An object of one of Kintsugi's stores. What is said of it must be so; what is not said is found out. */
+export const AnnouncedLocation = Schema.Struct({
+  store: named,
+  key: named,
+  bytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { message: "must not be negative" }))),
+  etag: Schema.optionalKey(Schema.String),
+  sha256: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/, { message: "must be 64 lower-case hex digits" }))
+  )
+})
+type AnnouncedLocation = typeof AnnouncedLocation.Type
 
 const Payload = Schema.Json.check(
   Schema.makeFilter((payload) =>
@@ -39,7 +45,8 @@ const Announced = Schema.Struct({
     partitionKey: Schema.optionalKey(PartitionKey),
     producedAt: Schema.optionalKey(Timestamp),
     payload: Schema.optionalKey(Payload),
-    locations: Schema.optionalKey(Schema.Array(AnnouncedLocation).check(Schema.isMaxLength(locationsMax)))
+    locations: Schema.optionalKey(Schema.Array(AnnouncedLocation).check(Schema.isMaxLength(locationsMax))),
+    freshness: Schema.optionalKey(Freshness)
   })
 })
 
@@ -55,7 +62,9 @@ export interface Announcement {
   /** Epoch ms; undefined: when it was received. */
   readonly producedAt: number | undefined
   readonly payload: Schema.Json | undefined
-  readonly locations: ReadonlyArray<Location>
+  readonly locations: ReadonlyArray<AnnouncedLocation>
+  /** Undefined: as the asset's producer declares. */
+  readonly freshness: Freshness | undefined
 }
 
 /** Reads an `asset.produced` CloudEvent of another system: structured JSON, `data` with at least `assetId`. */
@@ -70,7 +79,8 @@ export const decode = (text: string): Result.Result<Announcement, CloudEventInva
         partitionKey: data.partitionKey ?? "",
         producedAt: producedAt === undefined ? undefined : Date.parse(producedAt),
         payload: data.payload,
-        locations: data.locations ?? []
+        locations: data.locations ?? [],
+        freshness: data.freshness
       }
     })
   )

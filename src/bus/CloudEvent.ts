@@ -22,18 +22,20 @@ export const Timestamp = Schema.String.check(
 
 /**
  * One generation of an asset partition (F53). `partitionKey` is "" for an asset without partitions; `workflowId` is the
- * id of the workflow's stream; `runKey`, `payload` and `freshness` are null where there is none.
+ * id of the workflow's stream; `runKey`, `payload` and `freshness` are null where there is none. `source` is null for
+ * what a run of ours made; it names who announced the others, for which workflow, run and step are null.
  */
 export const AssetProducedData = Schema.Struct({
   assetId: Schema.String,
   partitionKey: Schema.String,
   generation: Schema.Int,
-  workflowSlug: Schema.String,
-  workflowId: Schema.String,
-  workflowVersion: Schema.Int,
-  runId: Schema.String,
+  workflowSlug: Schema.NullOr(Schema.String),
+  workflowId: Schema.NullOr(Schema.String),
+  workflowVersion: Schema.NullOr(Schema.Int),
+  runId: Schema.NullOr(Schema.String),
   runKey: Schema.NullOr(Schema.String),
-  stepId: Schema.String,
+  stepId: Schema.NullOr(Schema.String),
+  source: Schema.NullOr(Schema.String),
   producedAt: Timestamp,
   payload: Schema.Json,
   parameters: Schema.Record(Schema.String, Schema.Json),

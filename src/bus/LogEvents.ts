@@ -2,7 +2,7 @@ import { DateTime, Schema } from "effect"
 import * as Asset from "../domain/Asset.ts"
 import { assetName } from "../domain/Failure.ts"
 import * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
-import type { CloudEvent, Freshness } from "./CloudEvent.ts"
+import type { CloudEvent } from "./CloudEvent.ts"
 
 /** A recorded event of the log; `payload` is its JSON text, `recordedAt` epoch ms. */
 export interface LogEvent {
@@ -19,8 +19,6 @@ export interface LogEvent {
 export interface Surroundings {
   /** The key that the producing run was started with; null when it has none. */
   readonly runKey: string | null
-  /** As declared by the workflow's version that produced it; null when nothing is. */
-  readonly freshness: Freshness | null
 }
 
 /** An asset partition's generation is no longer fresh; `expiresAt` in epoch ms. */
@@ -95,21 +93,24 @@ const envelope = (event: LogEvent, source: string, subject: string) => ({
   position: event.position
 })
 
-const productionData = (generation: Asset.Generation, { freshness, runKey }: Surroundings) => ({
+const productionData = (generation: Asset.Generation, { runKey }: Surroundings) => ({
   assetId: generation.assetId,
   partitionKey: generation.partitionKey,
   generation: generation.generation,
-  workflowSlug: generation.workflow,
-  workflowId: generation.workflow,
-  workflowVersion: generation.version,
-  runId: generation.runId,
+  ...makerOf(generation),
   runKey,
-  stepId: generation.stepId,
+  source: generation.source ?? null,
   producedAt: isoTime(generation.producedAt),
   // From the log's JSON, so they are JSON.
   payload: (generation.payload ?? null) as Schema.Json,
   parameters: generation.parameters as { readonly [name: string]: Schema.Json },
-  freshness
+  freshness: generation.freshness ?? null
 })
+
+/** Of an announced production no workflow is known: null says so, where the log has empty text. */
+const makerOf = ({ runId, source, stepId, version, workflow }: Asset.Generation) =>
+  source === undefined
+    ? { workflowSlug: workflow, workflowId: workflow, workflowVersion: version, runId, stepId }
+    : { workflowSlug: null, workflowId: null, workflowVersion: null, runId: null, stepId: null }
 
 const isoTime = (epochMs: number): string => DateTime.formatIso(DateTime.makeUnsafe(epochMs))

@@ -6,7 +6,7 @@ import * as LogEvents from "./LogEvents.ts"
 
 /** What has to be looked up to describe a production in full (F53). */
 export interface Facts {
-  /** Run key and declared freshness of a production. */
+  /** The run key of a production. */
   readonly surroundings: (generation: Asset.Generation) => Effect.Effect<LogEvents.Surroundings, Unavailable>
   /** The production that expired; the log has it, since the expiry names it. */
   readonly production: (expired: LogEvents.Expired) => Effect.Effect<Asset.Generation, Unavailable>
@@ -19,6 +19,11 @@ export interface Publisher {
    */
   readonly publishBatch: (events: ReadonlyArray<LogEvents.LogEvent>) => Effect.Effect<void, BusUnavailable>
 }
+
+/** The reader of the log that publishes: where it stands is where the bus stands. */
+export const subscription = { name: "bus_v1", types: LogEvents.types } as const
+
+const describedAtOnce = 16
 
 /** `source`: the `source` attribute of the events, a URI reference that names this Kintsugi to others. */
 export const make = (options: {
@@ -46,7 +51,7 @@ export const make = (options: {
   })
 
   const publishBatch = Effect.fn("Publisher.publishBatch")(function* (events: ReadonlyArray<LogEvents.LogEvent>) {
-    const found = yield* Effect.forEach(events, eventOf).pipe(
+    const found = yield* Effect.forEach(events, eventOf, { concurrency: describedAtOnce }).pipe(
       Effect.catchTag("Unavailable", (error) =>
         Effect.fail(new BusUnavailable({ message: `an event cannot be described yet: ${error.message}`, cause: error }))
       )

@@ -31,8 +31,14 @@ export const ensure = Effect.fnUntraced(function* (
   group: string,
   settings: Pick<RedisGroupSettings, "stream" | "begin">
 ) {
+  let isSaid = false
   yield* create(connection, group, settings.stream, settings.begin === "now" ? "$" : "0").pipe(
-    Effect.tapError((error) => Effect.logWarning(`bus group ${group} waits for its server: ${error.message}`)),
+    Effect.tapError((error) => {
+      const message = `bus group ${group} waits for its server: ${error.message}`
+      const said = isSaid ? Effect.logDebug(message) : Effect.logWarning(message)
+      isSaid = true
+      return said
+    }),
     Effect.retry(outage),
     Effect.orDie
   )
@@ -118,10 +124,13 @@ export const run = Effect.fnUntraced(function* <A, R>(
     })
 
   let wasActive = false
+  /** An outage is said once. */
+  let isSaid = false
   const active = Effect.gen(function* () {
     const claimed: Array<Delivery.Entry> = []
     yield* claim(claimed)
     wasActive = true
+    isSaid = false
     const settle = settleIn(connection, group, settings)
     return yield* Delivery.run({ take: take(claimed), settle, stillActive }, consumer)
   })
@@ -130,7 +139,12 @@ export const run = Effect.fnUntraced(function* <A, R>(
     wasActive = false
     return Effect.andThen(standBy, Effect.raceFirst(active, keepLease)).pipe(
       Effect.ensuring(leave),
-      Effect.tapError((error) => Effect.logWarning(`bus group ${group} begins again: ${error.message}`)),
+      Effect.tapError((error) => {
+        const message = `bus group ${group} begins again: ${error.message}`
+        const said = isSaid ? Effect.logDebug(message) : Effect.logWarning(message)
+        isSaid = true
+        return said
+      }),
       // A server that lost its data has lost the group: all that is in the stream then is new.
       Effect.tapErrorTag("BusUnavailable", (error) =>
         error.message.includes("NOGROUP") ? Effect.ignore(create(connection, group, stream, "0")) : Effect.void

@@ -18,7 +18,7 @@ export class RedisUrlInvalid extends Schema.TaggedError<RedisUrlInvalid>()("Redi
 }) {}
 
 const right =
-  "a URL such as redis://user:password@host:6379/0 or rediss://host:6380, or the absolute path of a unix socket"
+  "inline, a URL such as redis://user:password@host:6379/0 or rediss://host:6380, or the absolute path of a unix socket"
 const portDefault = 6379
 
 /** Reads `redis://…`, `rediss://…` (TLS), `unix:///run/redis.sock` or `/run/redis.sock`. */

@@ -34,8 +34,8 @@ const demo = Command.make(
     json: Flags.json
   },
   Effect.fnUntraced(function* ({ json, keep, ...flags }) {
-    // The demo is the embedded default, whatever database this shell is set up for.
-    const { DATABASE_URL: _, ...env } = process.env
+    // The demo is the embedded default, whatever database, bus and receiver of events this shell is set up for.
+    const { DATABASE_URL: _database, OPENLINEAGE_URL: _receiver, REDIS_URL: _bus, ...env } = process.env
     const { dataDir, port } = yield* Effect.fromResult(Settings.all({ ...Flags.given(flags), env }))
     const [Demo, Serve] = yield* Effect.promise(() => Promise.all([import("./Demo.ts"), import("./Serve.ts")]))
     const options = {

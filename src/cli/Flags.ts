@@ -22,7 +22,11 @@ export const server = {
   host: setting("host", "HOST", "Address to listen on (KINTSUGI_HOST; default 127.0.0.1)"),
   port: setting("port", "PORT", "Port to listen on, 0 for a free one (KINTSUGI_PORT; default 4000)"),
   ...database,
-  "redis-url": setting("redis-url", "URL|inline", "Event bus (REDIS_URL; default and, for now, only: inline)"),
+  "redis-url": setting(
+    "redis-url",
+    "URL|inline",
+    "Event bus: a Redis server, or inline for none (REDIS_URL; default inline)"
+  ),
   cluster: setting("cluster", "HOST:PORT", "Serve with several processes (KINTSUGI_CLUSTER; not in this release)")
 }
 

@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
+import { Announcements } from "../actors/Announcements.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
@@ -139,7 +140,7 @@ export const engine = (settings: RuntimeSettings) => {
     ScheduleActor.layerFollower,
     Drain.layer(settings.drainMs)
   )
-  const operations = Layer.mergeAll(AssetCommands.layer, AssetReads.layer, LineageGraph.layer)
+  const operations = Layer.mergeAll(AssetCommands.layer, AssetReads.layer, LineageGraph.layer, Announcements.layer)
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),

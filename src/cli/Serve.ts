@@ -11,10 +11,12 @@ import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
 import * as AppModule from "./AppModule.ts"
+import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import * as LogAccess from "./LogAccess.ts"
 import { engine } from "./Runtime.ts"
+import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -112,6 +114,7 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(InventoryLive.layer),
       Layer.provideMerge(defineWorkflows(app)),
+      Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )

@@ -1,6 +1,10 @@
 import { Redacted, Result } from "effect"
 import { resolve } from "node:path"
+import type { RedisAddress } from "../bus/RedisUrl.ts"
+import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
+import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SettingText from "./SettingText.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
@@ -31,6 +35,10 @@ export interface Settings extends DatabaseSettings {
   /** Crashes in a row that end a step with `crash_loop`. */
   readonly crashLimit: number
   readonly storeSettleMs: number
+  /** The server of the event bus; null: the bus of this process alone. */
+  readonly redis: RedisAddress | null
+  /** Who is sent OpenLineage run events; null: nobody. */
+  readonly openLineage: ReceiverSettings | null
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
@@ -71,6 +79,8 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       drainMs: milliseconds(given, "KINTSUGI_DRAIN_MS", 10_000, 0, dayMs),
       crashLimit: number(given, "KINTSUGI_CRASH_LIMIT", 10, 1, 1_000_000),
       storeSettleMs: milliseconds(given, "KINTSUGI_STORE_SETTLE_MS", 2_000, 0, dayMs),
+      redis: redis(given),
+      openLineage: OpenLineageSettings.read(given),
       materializer: {
         baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
@@ -142,6 +152,15 @@ const databaseUrl = ({ name, text }: { readonly name: string; readonly text: str
   return Redacted.make(text)
 }
 
+const redis = (given: Given): RedisAddress | null => {
+  const found = SettingText.find(given, "REDIS_URL", "redis-url")
+  if (found === undefined || found.text === "inline") return null
+  const address = RedisUrl.parse(found.text, found.name)
+  if (Result.isSuccess(address)) return address.success
+  const { message, setting } = address.failure
+  throw new SettingText.SettingInvalid({ setting, message })
+}
+
 const dataDir = (given: Given): string => {
   const found = SettingText.find(given, "KINTSUGI_DATA_DIR", "data-dir")
   return resolve(found === undefined ? ".kintsugi" : pathOf(found))
@@ -172,13 +191,6 @@ const token = (given: Given, flag?: string): Redacted.Redacted | null => {
 
 /** Settings that exist in the contract and have nothing behind them yet: accepting them would be a promise. */
 const refuseLater = (given: Given): void => {
-  const redis = SettingText.find(given, "REDIS_URL", "redis-url")
-  if (redis !== undefined && redis.text !== "inline") {
-    throw new SettingText.SettingInvalid({
-      setting: redis.name,
-      message: `${redis.name}: this release has the in-process bus only, Redis comes later; use "inline" or leave it out`
-    })
-  }
   const cluster = SettingText.find(given, "KINTSUGI_CLUSTER", "cluster")
   if (cluster !== undefined) {
     throw new SettingText.SettingInvalid({

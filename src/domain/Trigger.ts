@@ -6,7 +6,9 @@ const Upstream = Schema.Struct({
   partitionKey: Schema.optionalKey(Schema.String),
   generation: Schema.Int,
   workflow: Schema.optionalKey(Schema.String),
-  runId: Schema.optionalKey(Schema.String)
+  runId: Schema.optionalKey(Schema.String),
+  /** Who announced it, when no run of ours made it. */
+  source: Schema.optionalKey(Schema.String)
 })
 
 /** Why a run exists. Every automatic run says so with a type of its own (F59, T24). */

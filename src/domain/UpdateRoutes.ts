@@ -29,6 +29,13 @@ export interface Routes {
 
 export const refreshKey = (workflow: string, assetId: string): string => `${workflow}\n${Id.assetKey(assetId)}`
 
+/** The first workflow, by name, that opted in to refresh the asset. */
+export const refresherOf = ({ refreshes }: Routes, assetId: string): string | undefined => {
+  const end = refreshKey("", assetId)
+  const found = [...refreshes.keys()].filter((key) => key.endsWith(end)).sort()[0]
+  return found?.slice(0, -end.length)
+}
+
 /** The produced assets of a workflow that opted in to updates of what it consumes. */
 const optedIn = ({ steps }: Definition) =>
   steps

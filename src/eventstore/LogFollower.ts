@@ -7,8 +7,8 @@ export interface Following<E> {
   /** Carries the version of what it does, `<what>_v<number>`: where it stands belongs to the name. */
   readonly name: string
   readonly types: ReadonlyArray<string>
-  /** Where one that never ran begins. */
-  readonly begin: "start" | "now"
+  /** Where one that never ran begins; `now` is a moment after `follow` was called. */
+  readonly begin: Subscription.Begin
   /** Given every event at least once, in order; after a crash some of them again. */
   readonly handle: (events: Arr.NonEmptyReadonlyArray<RecordedEvent>) => Effect.Effect<void, E>
 }
@@ -44,7 +44,7 @@ export class LogFollower extends Context.Service<
             Effect.gen(function* () {
               const hint = yield* Latch.make()
               yield* Effect.forkScoped(Stream.runForEach(log.changes, () => hint.open))
-              if (!stands.has(name)) stands.set(name, begin === "now" ? yield* Effect.orDie(log.head) : null)
+              if (!stands.has(name)) stands.set(name, yield* Effect.orDie(Subscription.beginOf(log, begin)))
               while (true) {
                 yield* hint.close
                 const after = stands.get(name) ?? null

@@ -17,6 +17,15 @@ import * as SqlFailure from "../postgres/SqlFailure.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import { EventStore, type LogUnavailable, type Position, type RecordedEvent } from "./EventStore.ts"
 
+/** The whole log, what comes from now on, or what comes after a place. */
+export type Begin = "start" | "now" | { readonly after: Position }
+
+/** The place after which the first event is. */
+export const beginOf = (log: EventStore["Service"], begin: Begin): Effect.Effect<Position | null, LogUnavailable> => {
+  if (begin === "now") return log.head
+  return Effect.succeed(begin === "start" ? null : begin.after)
+}
+
 /** A named reader of the log that handles every event once, in order. */
 export interface Subscription<E, R> {
   /** Carries the version of what it does, `<what>_v<number>`: the checkpoint belongs to the name. */
@@ -25,7 +34,7 @@ export interface Subscription<E, R> {
   readonly category?: string
   readonly types?: ReadonlyArray<string>
   /** Where a subscription that never ran begins; default: at the start of the log. */
-  readonly begin?: "start" | "now"
+  readonly begin?: Begin
   /**
    * `inside` (default): `handle` runs in the transaction that moves the checkpoint, and what it writes through
    * `SqlClient` counts exactly once. `before`: it runs before, holds nothing back however long it takes, and after a
@@ -172,7 +181,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   })
 
   return Effect.gen(function* () {
-    let position = yield* Checkpoint.open(sql, name, begin === "now" ? yield* store.head : null)
+    let position = yield* Checkpoint.open(sql, name, yield* beginOf(store, begin))
     stored = position
     let pollMs = pollMsMin
     while (true) {

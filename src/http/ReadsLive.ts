@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import { subscription } from "../bus/Publisher.ts"
 import type { Position } from "../eventstore/EventStore.ts"
 import { available } from "../projections/Available.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
@@ -65,7 +66,7 @@ export const layer = Layer.effect(
           })
         ).pipe(Effect.catchTag("UnknownNotification", () => Effect.succeed(null))),
       queueHealth: (minPosition) =>
-        Effect.map(after(minPosition, QueueHealth.read), (health) => ({
+        Effect.map(after(minPosition, QueueHealth.read(subscription)), (health) => ({
           ...health,
           queues: health.queues.map((queue) => ({ ...queue }))
         })),

@@ -5,6 +5,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import * as AdminHandlers from "./AdminHandlers.ts"
+import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
@@ -50,6 +51,7 @@ export const routes = (token: Redacted.Redacted) =>
       WorkflowsHandlers.layer,
       RunsHandlers.layer,
       RecoveriesHandlers.layer,
+      AnnouncementsHandlers.layer,
       AdminHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,

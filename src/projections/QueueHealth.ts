@@ -1,6 +1,7 @@
 import { Clock, DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import type { LogUnavailable } from "../eventstore/EventStore.ts"
+import type { LogUnavailable, Position } from "../eventstore/EventStore.ts"
+import * as LogPosition from "../eventstore/LogPosition.ts"
 import { available } from "./Available.ts"
 import type { ProjectionStatus } from "./ProjectionRunner.ts"
 import { ProjectionRunner } from "./ProjectionRunner.ts"
@@ -35,7 +36,10 @@ export interface QueueHealth {
   readonly generatedAt: string
   /** The place in the log that the counts of steps belong to; null: before its first event. */
   readonly position: string | null
-  /** `workflow`: steps. `recovery`: recoveries. `events`: subscriptions; `waiting` is the furthest one's lag. */
+  /**
+   * `workflow`: steps. `recovery`: recoveries. `events`: what the event bus has not taken yet. `projections`: read models;
+   * `waiting` is the lag of the one that is furthest behind.
+   */
   readonly queues: ReadonlyArray<Queue>
   /** Steps that wait, by what they wait for. */
   readonly delayed: Delayed
@@ -66,15 +70,24 @@ interface RecoveryRow {
   readonly waitingSince: Date | null
 }
 
+/** The subscription that publishes to the event bus, and the types of events that it publishes. */
+export interface Publishing {
+  readonly name: string
+  readonly types: ReadonlyArray<string>
+}
+
 /** Every queue with its counts, whichever is empty (T26). Nothing can be paused yet, so `paused` is 0. */
-export const read: Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClient | ProjectionRunner> = Effect.gen(
-  function* () {
+export const read = (
+  publishing: Publishing
+): Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClient | ProjectionRunner> =>
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const runner = yield* ProjectionRunner
     const position = yield* Effect.orDie(runner.position(RunList.name))
     const workflows = yield* available(readWorkflows(sql))
     const [recoveries] = yield* available(readRecoveries(sql))
     const statuses = yield* runner.status
+    const published = yield* available(readPublished(sql, publishing))
     const now = yield* Clock.currentTimeMillis
 
     const age = (since: Date | null) => (since === null ? null : Math.max(0, now - since.getTime()))
@@ -106,7 +119,12 @@ export const read: Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClien
           counts: { waiting, active, delayed, paused: 0, completed: succeeded, failed },
           oldestWaitingMs: age(waitingSince)
         },
-        eventsQueue(statuses)
+        {
+          key: "events",
+          counts: { waiting: published.waiting, ...still, completed: published.passed, failed: published.failed },
+          oldestWaitingMs: age(published.waitingSince)
+        },
+        projectionsQueue(statuses)
       ],
       delayed: total,
       recoveries: { active: waiting + active + delayed, succeeded, failed },
@@ -117,8 +135,7 @@ export const read: Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClien
         oldestWaitingMs: age(waitingSince)
       }))
     }
-  }
-)
+  })
 
 const countsOf = (row: Omit<WorkflowRow, "workflow" | "waitingSince">): QueueCounts => ({
   waiting: row.waiting,
@@ -129,18 +146,39 @@ const countsOf = (row: Omit<WorkflowRow, "workflow" | "waitingSince">): QueueCou
   failed: row.failed
 })
 
-/** Of the subscriptions: events not read yet by the one that is furthest behind, and those that are parked. */
-const eventsQueue = (statuses: ReadonlyArray<ProjectionStatus>): Queue => {
+const still = { active: 0, delayed: 0, paused: 0 }
+
+/** Events after the checkpoint of the publisher that are looked at; a bus that was away for days has more. */
+const unpublishedMax = 100_000
+
+/** How far the bus has come; before it first ran nothing waits. `passed`: events of the log before where it stands. */
+const readPublished = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, { name, types }: Publishing) {
+  const [subscription] = yield* sql<{ readonly position: Position | null; readonly error: string | null }>`
+    SELECT position, error FROM subscriptions WHERE name = ${name}`
+  if (subscription === undefined) return { waiting: 0, waitingSince: null, passed: 0, failed: 0 }
+  const { epoch, globalPosition, transactionId } = LogPosition.parts(subscription.position)
+  const [unpublished] = yield* sql<{ readonly waiting: number; readonly waitingSince: Date | null }>`
+    SELECT count(*)::int AS waiting, to_timestamp(min(recorded_at_ms) / 1000.0) AS "waitingSince"
+    FROM (
+      SELECT e.type, e.recorded_at_ms FROM events e
+      WHERE (e.epoch, e.transaction_id, e.global_position)
+        > (${epoch}::int, ${transactionId}::text::xid8, ${globalPosition}::bigint)
+      ORDER BY e.epoch, e.transaction_id, e.global_position LIMIT ${unpublishedMax}::int
+    ) AS after_it
+    WHERE type = ANY (string_to_array(${types.join(",")}::text, ','))`
+  return { ...unpublished!, passed: Number(globalPosition), failed: subscription.error === null ? 0 : 1 }
+})
+
+/** Of the read models: events not read yet by the one that is furthest behind, and those that are parked. */
+const projectionsQueue = (statuses: ReadonlyArray<ProjectionStatus>): Queue => {
   const isParked = ({ error }: ProjectionStatus) => error !== null
   const lags = statuses.filter((status) => !isParked(status)).map(({ lagEvents }) => lagEvents ?? 0)
   const read = statuses.map(({ position }) => (position === null ? 0 : Number.parseInt(position.slice(-16), 16)))
   return {
-    key: "events",
+    key: "projections",
     counts: {
       waiting: Math.max(0, ...lags),
-      active: 0,
-      delayed: 0,
-      paused: 0,
+      ...still,
       completed: Math.max(0, ...read),
       failed: statuses.filter(isParked).length
     },

@@ -81,7 +81,8 @@ describe("an announcement of another system", () => {
         partitionKey: "",
         producedAt: undefined,
         payload: undefined,
-        locations: []
+        locations: [],
+        freshness: undefined
       })
     )
   })
@@ -115,7 +116,7 @@ describe("an announcement of another system", () => {
     [{}, { producedAt: 17 }, "data.producedAt: Expected string"],
     [{}, { producedAt: "2024-01-05" }, "data.producedAt: must be a time with its offset, such as 2024-01-05T06:00:00Z"],
     [{}, { payload: "x".repeat(70_000) }, "data.payload: must be at most 65536 bytes of JSON"],
-    [{}, { locations: [{ ...location, sha256: "A" }] }, "data.locations[0]: sha256 must be 64 lower-case hex digits"],
+    [{}, { locations: [{ ...location, sha256: "A" }] }, "data.locations[0].sha256: must be 64 lower-case hex digits"],
     [{}, { location: [] }, "data.location: is not a known field"]
   ]
   for (const [change, data, fault] of refused) {

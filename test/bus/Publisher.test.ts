@@ -18,7 +18,8 @@ const recorded = (type: string, payload: string, streamName: string, streamVersi
   recordedAt: Date.UTC(2024, 0, 5, 6, 0, 0, 123)
 })
 
-const produced = recorded("AssetProduced", stored("asset/AssetProduced@1.json"), "asset-mfrggzdfmztwq2lknnwg23tpoa")
+const production = { ...JSON.parse(stored("asset/AssetProduced@1.json")), freshness: { ttlMs: 3_600_000 } }
+const produced = recorded("AssetProduced", JSON.stringify(production), "asset-mfrggzdfmztwq2lknnwg23tpoa")
 const expired = recorded(
   "AssetExpired",
   JSON.stringify({
@@ -33,7 +34,7 @@ const expired = recorded(
 )
 const defined = recorded("WorkflowDefined", stored("workflow/WorkflowDefined@1.json"), "workflow-orders", 2)
 
-const surroundings: LogEvents.Surroundings = { runKey: "nightly-2024-01", freshness: { ttlMs: 3_600_000 } }
+const surroundings: LogEvents.Surroundings = { runKey: "nightly-2024-01" }
 
 describe("what the log's events are on the bus (F53)", () => {
   it.each([
@@ -46,13 +47,26 @@ describe("what the log's events are on the bus (F53)", () => {
   })
 
   it("says nothing in the place of what there is not", () => {
-    const { payload: _, ...fields } = JSON.parse(produced.payload)
+    const { freshness: _f, payload: _p, ...fields } = JSON.parse(produced.payload)
     const bare = { ...produced, payload: JSON.stringify({ ...fields, partitionKey: "" }) }
-    const event = LogEvents.produced(bare, { runKey: null, freshness: null }, "https://kintsugi.example")
+    const event = LogEvents.produced(bare, { runKey: null }, "https://kintsugi.example")
     assert(event.type === "asset.produced")
     const { freshness, payload, runKey } = event.data
     assert.deepStrictEqual([event.subject, event.source], ["orders.raw", "https://kintsugi.example"])
     assert.deepStrictEqual([payload, runKey, freshness], [null, null, null])
+    assert.deepStrictEqual(CloudEvent.decode(CloudEvent.encode(event)), Result.succeed(event))
+  })
+})
+
+describe("an announced production on the bus", () => {
+  it("names who announced it, and no workflow, run or step", () => {
+    const none = { workflow: "", version: 0, stepId: "", runId: "", attempt: 0, parameters: {}, inputs: [], reads: [] }
+    const fields = { ...production, ...none, source: "https://erp.example" }
+    const event = LogEvents.produced({ ...produced, payload: JSON.stringify(fields) }, { runKey: null })
+    assert(event.type === "asset.produced")
+    const { runId, source, stepId, workflowId, workflowSlug, workflowVersion } = event.data
+    assert.deepStrictEqual([workflowSlug, workflowId, workflowVersion, runId, stepId], [null, null, null, null, null])
+    assert.strictEqual(source, "https://erp.example")
     assert.deepStrictEqual(CloudEvent.decode(CloudEvent.encode(event)), Result.succeed(event))
   })
 })

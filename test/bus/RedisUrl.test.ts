@@ -40,7 +40,7 @@ describe("REDIS_URL", () => {
     const { message } = Result.getOrThrow(Result.flip(RedisUrl.parse(text)))
     assert.strictEqual(
       message,
-      "REDIS_URL: must be a URL such as redis://user:password@host:6379/0 or rediss://host:6380, " +
+      "REDIS_URL: must be inline, a URL such as redis://user:password@host:6379/0 or rediss://host:6380, " +
         `or the absolute path of a unix socket; ${what}`
     )
     assert.match(Result.getOrThrow(Result.flip(RedisUrl.parse(text, "--redis-url"))).message, /^--redis-url: /)

@@ -24,6 +24,7 @@ export const producedEvent = (assetId: string, n: number): CloudEvent => ({
     runId: `run-${n}`,
     runKey: null,
     stepId: "load",
+    source: null,
     producedAt: "2024-01-05T06:00:00.000Z",
     payload: null,
     parameters: {},

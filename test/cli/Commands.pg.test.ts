@@ -270,6 +270,9 @@ describe("the command line", () => {
         [["serve", "--port", "http"], {}, /^kintsugi: --port: must be/],
         [["serve"], { KINTSUGI_CONCURRENCY: "many" }, /^kintsugi: KINTSUGI_CONCURRENCY: must be/],
         [["serve"], { DATABASE_URL: "mysql://x/y" }, /^kintsugi: DATABASE_URL: must be/],
+        [["serve"], { REDIS_URL: "redis://me:secret@" }, /^kintsugi: REDIS_URL: must be inline, a URL such as redis/],
+        [["serve", "--redis-url", "redis.example"], {}, /^kintsugi: --redis-url: must be inline/],
+        [["serve"], { OPENLINEAGE_URL: "marquez:5000" }, /^kintsugi: OPENLINEAGE_URL: must be an http or https URL/],
         [["serve", "--cluster", "a:1"], {}, /^kintsugi: --cluster: /],
         [["serve", "--data-dir", file], {}, /^kintsugi: --data-dir \(KINTSUGI_DATA_DIR\): .* is a file, not a folder/],
         [["migrate", "--data-dir", join(file, "below")], {}, /^kintsugi: --data-dir .*ENOTDIR|a part of the path/],
@@ -290,6 +293,9 @@ describe("the command line", () => {
         assert.strictEqual(stderr.trimEnd().split("\n").length, 1, stderr)
         assert.notInclude(stderr, "secret")
       }
+      // The demo asks no bus and no receiver of this shell: wrong ones are none of its faults.
+      const demo = yield* cli(["demo", "--data-dir", file], { REDIS_URL: "nonsense", OPENLINEAGE_URL: "nonsense" })
+      assert.match(demo.stderr, /^kintsugi: copying the observatory: .*ENOTDIR/)
       rmSync(file)
     }).pipe(Effect.scoped)
   )

@@ -30,6 +30,8 @@ describe("the settings of a server", () => {
       drainMs: 10_000,
       crashLimit: 10,
       storeSettleMs: 2_000,
+      redis: null,
+      openLineage: null,
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       notices: []
     })
@@ -97,9 +99,37 @@ describe("the settings of a server", () => {
   })
 
   it("refuse what comes later in words, instead of ignoring it", () => {
-    assert.match(fault({ REDIS_URL: "redis://x" }), /^REDIS_URL: this release has the in-process bus only/)
     assert.match(fault({}, { cluster: "a:1" }), /^--cluster: this release serves with one process/)
-    assert.strictEqual(all({ REDIS_URL: "inline" }).port, 4000)
+  })
+
+  it("take a Redis server as the event bus, and the process's own bus without one", () => {
+    for (const none of [{}, { REDIS_URL: "inline" }, { REDIS_URL: " " }]) assert.isNull(all(none).redis)
+    assert.strictEqual(all({ REDIS_URL: "redis://redis.example/1" }).redis?.name, "redis.example:6379")
+    assert.isNull(all({ REDIS_URL: "redis://redis.example" }, { "redis-url": "inline" }).redis)
+    const wrong = fault({ REDIS_URL: "http://user:secret@redis.example" })
+    assert.match(wrong, /^REDIS_URL: must be inline, a URL such as redis:/)
+    assert.notInclude(wrong, "secret")
+    assert.match(fault({}, { "redis-url": "redis.example" }), /^--redis-url: must be inline/)
+  })
+
+  it("take an OpenLineage receiver by the variables that its other clients know", () => {
+    assert.deepStrictEqual(all({ OPENLINEAGE_URL: "http://marquez:5000/" }).openLineage, {
+      url: "http://marquez:5000/api/v1/lineage",
+      apiKey: null,
+      namespace: "kintsugi"
+    })
+    const own = { OPENLINEAGE_ENDPOINT: "/v2/events", OPENLINEAGE_API_KEY: "k", OPENLINEAGE_NAMESPACE: "prod" }
+    const { apiKey, namespace, url } = all({ OPENLINEAGE_URL: "https://ol.example/x", ...own }).openLineage!
+    assert.deepStrictEqual([url, namespace], ["https://ol.example/x/v2/events", "prod"])
+    assert.strictEqual(Redacted.value(apiKey!), "k")
+    assert.match(fault({ OPENLINEAGE_URL: "marquez:5000" }), /^OPENLINEAGE_URL: must be an http or https URL/)
+    const secret = fault({ OPENLINEAGE_URL: "http://user:secret@marquez" })
+    assert.match(secret, /without user and password/)
+    assert.notInclude(secret, "secret")
+    const given = { OPENLINEAGE_URL: "http://marquez" }
+    assert.match(fault({ ...given, OPENLINEAGE_ENDPOINT: "a?b" }), /^OPENLINEAGE_ENDPOINT: must be a path/)
+    assert.match(fault({ ...given, OPENLINEAGE_API_KEY: "a b" }), /^OPENLINEAGE_API_KEY: must be visible ASCII/)
+    assert.isNull(all({ OPENLINEAGE_NAMESPACE: "x" }).openLineage)
   })
 
   it("say that telemetry is not exported yet, when somebody asks for it", () => {

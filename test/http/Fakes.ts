@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { Announcements } from "../../src/actors/Announcements.ts"
 import { AssetCommands } from "../../src/actors/AssetCommands.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
@@ -318,13 +319,23 @@ export const reads = (state: FakeState) => {
   )
 }
 
+/** Lists of assets that nobody asks for. */
+export const inventory = Layer.mock(Inventory, {})
+
 /** Assets are tested on the real thing; here their routes only have to be there. */
 export const assets = Layer.mergeAll(
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
-  Layer.mock(Inventory, {}),
+  inventory,
   Definitions.layer
 )
 
-export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), assets, MemoryEventStore.layer)
+/** Takes whatever is announced. */
+export const announcements = Layer.succeed(Announcements, {
+  announce: ({ assetId, partitionKey }) =>
+    Effect.succeed({ assetId, partitionKey, generation: 1, position: position(1) })
+})
+
+export const layer = (state: FakeState) =>
+  Layer.mergeAll(engine(state), reads(state), assets, announcements, MemoryEventStore.layer)

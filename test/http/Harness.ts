@@ -11,6 +11,7 @@ export const token = "correct-horse-battery-staple"
 export const server = (state: Fakes.FakeState, behind: Layer.Layer<Engine | Reads | EventStore> = Fakes.layer(state)) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provide(Fakes.assets),
+    Layer.provide(Fakes.announcements),
     Layer.provideMerge(behind)
   )
 

@@ -33,6 +33,7 @@ const routes = [
   "POST /api/v1/recoveries/plan",
   "POST /api/v1/recoveries/{id}/retry",
   "POST /api/v1/recoveries/{id}/cancel",
+  "POST /api/v1/assets/{assetId}/produced",
   "GET /api/v1/admin/queue-health",
   "GET /api/v1/admin/stores",
   "GET /api/v1/admin/projections",

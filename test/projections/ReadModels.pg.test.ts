@@ -62,16 +62,18 @@ const lost = [
   { reasonCode: "no_producer", failure: { class: "permanent", code: "no_producer", message: "nobody makes it" } }
 ] as const
 
+const publishing = { name: "bus_v1", types: ["AssetProduced"] }
+
 layer(database, { timeout: 60_000, excludeTestServices: true })("the read models", (it) => {
   it.effect("queue health counts every queue, and what waits comes down when it goes on (T26)", () => {
     const log = new TestLog()
     return withLog(
       log,
       Effect.gen(function* () {
-        const empty = yield* QueueHealth.read
+        const empty = yield* QueueHealth.read(publishing)
         assert.deepStrictEqual(
           empty.queues.map(({ key }) => key),
-          ["workflow", "recovery", "events"]
+          ["workflow", "recovery", "events", "projections"]
         )
         const none = { waiting: 0, active: 0, delayed: 0, paused: 0, completed: 0, failed: 0 }
         for (const queue of empty.queues)
@@ -93,9 +95,9 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
           ...recovery("z", asked("z", "Z"), lost)
         )
         yield* reached(log)
-        const health = yield* QueueHealth.read
+        const health = yield* QueueHealth.read(publishing)
         assert.strictEqual(health.position, TestLog.position(log.events.length))
-        const [workflow, recoveries, events] = health.queues
+        const [workflow, recoveries, , projections] = health.queues
         assert.deepStrictEqual(workflow!.counts, {
           waiting: 2,
           active: 1,
@@ -106,7 +108,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
         })
         assert.isAbove(workflow!.oldestWaitingMs!, 0)
         assert.deepStrictEqual(recoveries!.counts, { ...none, waiting: 1, active: 1, failed: 1 })
-        assert.deepStrictEqual(events!.counts, { ...none, completed: log.events.length })
+        assert.deepStrictEqual(projections!.counts, { ...none, completed: log.events.length })
         assert.deepStrictEqual(health.delayed, { retry: 1, recovery: 1, store: 1, input: 1 })
         assert.deepStrictEqual(health.recoveries, { active: 2, succeeded: 0, failed: 1 })
         assert.deepStrictEqual(
@@ -122,7 +124,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
           ...recovery("x", planned, scheduled, healed)
         )
         yield* reached(log)
-        const after = yield* QueueHealth.read
+        const after = yield* QueueHealth.read(publishing)
         assert.deepStrictEqual(after.delayed, { retry: 1, recovery: 0, store: 1, input: 0 })
         assert.deepStrictEqual(after.recoveries, { active: 1, succeeded: 1, failed: 1 })
       })

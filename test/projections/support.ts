@@ -71,13 +71,11 @@ const migrated = Layer.effectDiscard(
   Effect.gen(function* () {
     const path = yield* Path.Path
     const all = yield* fromFileSystem(path.resolve("migrations"))
-    // The event log's own tables are not needed here.
-    const loader = Effect.succeed(all.filter(([id]) => id >= 100))
-    yield* Migrator.make({})({ loader })
+    yield* Migrator.make({})({ loader: Effect.succeed(all) })
   })
 )
 
-/** A server of its own for one test file, with the projections' tables. */
+/** A server of its own for one test file, with every table. */
 export const database = Layer.unwrap(
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem

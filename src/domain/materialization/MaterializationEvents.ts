@@ -13,6 +13,8 @@ export const Cause = Schema.Struct({
   /** Who made the generation. */
   workflow: Schema.optionalKey(Schema.String),
   runId: Schema.optionalKey(Schema.String),
+  /** Who announced it, when no run of ours made it. */
+  source: Schema.optionalKey(Schema.String),
   position: Schema.String
 })
 export type Cause = typeof Cause.Type

@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AdminApi } from "./Admin.ts"
+import { AnnouncementsApi } from "./Announcements.ts"
 import { AssetsApi } from "./Assets.ts"
 import { EventsApi } from "./Events.ts"
 import { NotificationsApi } from "./Notifications.ts"
@@ -12,7 +13,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 /** The whole API as a value: routes, schemas and errors. The server, the OpenAPI document and clients come from it. */
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
-  .add(AssetsApi, WorkflowAssetsApi)
+  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
