@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Fiber, Layer, Random, Result } from "effect"
+import { Clock, Effect, Fiber, Layer, Random, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition } from "../domain/Definition.ts"
@@ -12,21 +12,19 @@ import { IllegalTransition } from "../domain/run/RunCommands.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
 import { type RunView, view as runView } from "../domain/run/RunView.ts"
-import { EventStore, LogUnavailable, type Metadata, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { EventStore, type Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
-import type { Answer } from "./Behaviour.ts"
+import * as CommandGate from "./CommandGate.ts"
 import { type DefinedVersion, Definitions } from "./Definitions.ts"
 import {
   type Caller,
-  CommandReused,
   DefinedByApp,
   Engine,
   InvalidInput,
   NotFound,
   type Problem,
   type StartRun,
-  Unavailable,
   type WorkflowView
 } from "./Engine.ts"
 import { JobRunner } from "./JobRunner.ts"
@@ -38,9 +36,6 @@ import * as RunActor from "./RunActor.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
-
-/** How long a command waits for the log before it answers that it is unavailable; it may still happen. */
-const commandTimeoutMs = 10_000
 
 const iso = (epochMs: number) => new Date(epochMs).toISOString()
 
@@ -57,11 +52,6 @@ const upTo = (events: ReadonlyArray<RecordedEvent>, at: Position | number | unde
   at === undefined
     ? events
     : events.filter((event) => (typeof at === "number" ? event.recordedAt <= at : event.position <= at))
-
-const metadataOf = (caller: Caller | undefined): Metadata =>
-  caller === undefined
-    ? {}
-    : (Object.fromEntries(Object.entries(caller).filter(([, value]) => value !== undefined)) as Metadata)
 
 export const layer = Layer.effect(
   Engine,
@@ -81,47 +71,7 @@ export const layer = Layer.effect(
     const runKeys = yield* Actors.runKey.client
     const recoveries = yield* Actors.recovery.client
 
-    /** Commands wait for the log for a bounded time. The wait is given up, the command is not. */
-    const timely = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-      Effect.gen(function* () {
-        if (!(yield* log.available)) {
-          return yield* new Unavailable({ message: "the database is away; try again" })
-        }
-        return yield* Effect.timeoutOrElse(effect, {
-          duration: Duration.millis(commandTimeoutMs),
-          orElse: () =>
-            Effect.fail(
-              new Unavailable({ message: `no answer within ${commandTimeoutMs} ms; the command may still happen` })
-            )
-        })
-      })
-
-    /** The place of the stream's newest event: for a command that had nothing left to do. */
-    const positionOf = <State>(streamName: string, { position, streamVersion }: Answer<State>) =>
-      position !== null
-        ? Effect.succeed(position)
-        : Effect.map(Effect.orDie(log.read(streamName, Math.max(0, streamVersion - 1), 1)), (events) =>
-            events.length === 0 ? Position.make("00000000-0000000000000000-0000000000000000") : events[0]!.position
-          )
-
-    /** Whether this very command was done before; with another body it is refused. */
-    const isRepeat = Effect.fnUntraced(function* (caller: Caller | undefined) {
-      if (caller?.commandId === undefined) return false
-      const known = yield* log.findCommand(caller.commandId)
-      if (known === null) return false
-      if (known.metadata.requestHash !== caller.requestHash) {
-        return yield* new CommandReused({ commandId: caller.commandId })
-      }
-      return true
-    })
-    const unavailable = <A, E>(
-      effect: Effect.Effect<A, E>
-    ): Effect.Effect<A, Exclude<E, LogUnavailable> | Unavailable> =>
-      Effect.mapError(effect, (error) =>
-        error instanceof LogUnavailable
-          ? new Unavailable({ message: error.message })
-          : (error as Exclude<E, LogUnavailable>)
-      )
+    const { isRepeat, positionOf, timely, unavailable } = CommandGate.make(log)
 
     const define: Engine["Service"]["define"] = (slug, input, origin, caller) =>
       unavailable(
@@ -142,7 +92,7 @@ export const layer = Layer.effect(
                   origin,
                   now: yield* Clock.currentTimeMillis
                 },
-                metadataOf(caller)
+                CommandGate.metadataOf(caller)
               )
               .pipe(Effect.mapError(() => new DefinedByApp({ slug })))
             const defined = definitions.latest(slug)
@@ -220,9 +170,11 @@ export const layer = Layer.effect(
             const active =
               runKey === undefined
                 ? id
-                : yield* claim(workflow, runKey, id, { ...command, metadata: metadataOf(caller) })
+                : yield* claim(workflow, runKey, id, { ...command, metadata: CommandGate.metadataOf(caller) })
             const answer = yield* Effect.orDie(
-              active === id ? runs.execute(id, command, metadataOf(caller)) : runs.execute(active, { _tag: "Read" })
+              active === id
+                ? runs.execute(id, command, CommandGate.metadataOf(caller))
+                : runs.execute(active, { _tag: "Read" })
             )
             // A run is the answer to its own request only, not to another that came to the same id.
             const position = yield* positionOf(`run-${active}`, answer)
@@ -288,7 +240,7 @@ export const layer = Layer.effect(
       Effect.gen(function* () {
         const repeat = yield* isRepeat(caller)
         const answer = yield* runs
-          .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
+          .execute(id, repeat ? { _tag: "Read" } : command, CommandGate.metadataOf(caller))
           .pipe(Effect.catchTag("UnknownRun", () => Effect.fail(new NotFound({ kind: "run", id }))))
         if (answer.state.definition === null) return yield* new NotFound({ kind: "run", id })
         return {
@@ -325,7 +277,7 @@ export const layer = Layer.effect(
           Effect.gen(function* () {
             const repeat = yield* isRepeat(caller)
             const answer = yield* recoveries
-              .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
+              .execute(id, repeat ? { _tag: "Read" } : command, CommandGate.metadataOf(caller))
               .pipe(Effect.catchTag("UnknownRecovery", () => Effect.fail(new NotFound({ kind: "recovery", id }))))
             if (answer.state.round === 0) return yield* new NotFound({ kind: "recovery", id })
             return {

@@ -4,6 +4,7 @@ import * as Id from "../domain/Id.ts"
 import { idOf, type Update } from "../domain/materialization/MaterializationDecide.ts"
 import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
+import { source as provenance } from "../domain/Provenance.ts"
 import { refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
@@ -58,6 +59,8 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           case "AssetProduced": {
             // A heal that brought the same bytes is news to nobody (DESIGN, section 3).
             if (event.restored && !event.contentChanged) return null
+            // Nor is what was there before anything ran here, and is only noted now.
+            if (event.source === provenance) return null
             const { runId, workflow } = event
             return { reason: "upstream-update", assetId, partitionKey, generation, workflow, runId, position }
           }

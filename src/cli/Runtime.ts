@@ -2,6 +2,8 @@ import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
+import * as BackfillActor from "../actors/BackfillActor.ts"
+import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
@@ -18,6 +20,7 @@ import { LoopWatch } from "../actors/LoopWatch.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import { Materializer } from "../actors/Materializer.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
+import { Provenance } from "../actors/Provenance.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
 import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
@@ -114,6 +117,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer)),
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
+    Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
@@ -124,7 +128,7 @@ export const engine = (settings: RuntimeSettings) => {
     ScheduleActor.layerFollower,
     Drain.layer(settings.drainMs)
   )
-  return Layer.mergeAll(EngineLive.layer, background).pipe(
+  return Layer.mergeAll(EngineLive.layer, Backfills.layer, Provenance.layer, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),
     Layer.provideMerge(services),

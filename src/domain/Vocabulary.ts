@@ -1,4 +1,5 @@
 import * as Asset from "./Asset.ts"
+import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
@@ -18,7 +19,8 @@ const unions = {
   limit: Limit.Event,
   materialization: MaterializationEvents.Event,
   partition: PartitionParameters.Event,
-  schedule: WorkflowSchedule.Event
+  schedule: WorkflowSchedule.Event,
+  backfill: BackfillEvents.Event
 }
 
 /** Every category of streams. */

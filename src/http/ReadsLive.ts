@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Position } from "../eventstore/EventStore.ts"
 import { available } from "../projections/Available.ts"
+import * as BackfillListQuery from "../projections/BackfillListQuery.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
@@ -48,6 +49,11 @@ export const layer = Layer.effect(
         })),
       listRecoveries: (filter, { minPosition, ...request }) =>
         Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
+      listBackfills: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, BackfillListQuery.list(filter, request)), ({ data, nextCursor }) => ({
           data: data.map((item) => ({ ...item })),
           nextCursor
         })),

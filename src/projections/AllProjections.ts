@@ -1,4 +1,5 @@
 import { AssetList } from "./AssetList.ts"
+import { BackfillList } from "./BackfillList.ts"
 import { Locations } from "./Locations.ts"
 import { Notifications } from "./Notifications.ts"
 import type { Projection } from "./Projection.ts"
@@ -6,4 +7,11 @@ import { RecoveryList } from "./RecoveryList.ts"
 import { RunList } from "./RunList.ts"
 
 /** Every read model that the server runs. */
-export const allProjections: ReadonlyArray<Projection> = [RunList, Locations, AssetList, RecoveryList, Notifications]
+export const allProjections: ReadonlyArray<Projection> = [
+  RunList,
+  Locations,
+  AssetList,
+  RecoveryList,
+  Notifications,
+  BackfillList
+]

@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { Backfills } from "../../src/actors/Backfills.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -8,11 +9,12 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { Provenance } from "../../src/actors/Provenance.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
-import { type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
+import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
@@ -94,7 +96,15 @@ export const makeState = () => ({
 export type FakeState = ReturnType<typeof makeState>
 
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
-export const engine = (state: FakeState) =>
+export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
+
+/** Services whose routes have tests of their own, on a real engine. */
+const others = Layer.mergeAll(Layer.mock(Backfills, {}), Layer.mock(Provenance, {}))
+
+/** What stands behind the routes. */
+export type Behind = Layer.Success<typeof others> | Engine | Reads | EventStore
+
+const commands = (state: FakeState) =>
   Layer.sync(Engine, () => {
     const once = <A, E>(caller: Caller | undefined, make: Effect.Effect<A, E>): Effect.Effect<A, E | CommandReused> =>
       Effect.gen(function* () {
@@ -284,6 +294,7 @@ export const reads = (state: FakeState) => {
     Reads.of({
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
+      listBackfills: () => Effect.succeed({ data: [], nextCursor: null }),
       listNotifications: (_filter, request) => page(notification("n1")).list(request),
       markRead: (id) =>
         Effect.sync(() => {

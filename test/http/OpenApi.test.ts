@@ -40,6 +40,14 @@ const routes = [
   "POST /api/v1/notifications/{id}/read",
   "GET /api/v1/events",
   "GET /api/v1/events/stream",
+  "POST /api/v1/backfills",
+  "GET /api/v1/backfills",
+  "GET /api/v1/backfills/{id}",
+  "POST /api/v1/backfills/{id}/pause",
+  "POST /api/v1/backfills/{id}/resume",
+  "POST /api/v1/backfills/{id}/cancel",
+  "POST /api/v1/assets/{assetId}/provenance",
+  "GET /api/v1/stores/{store}/objects",
   "GET /metrics",
   ...open
 ]

@@ -1,0 +1,60 @@
+import { Duration, Effect } from "effect"
+import { type EventStore, LogUnavailable, type Metadata, Position } from "../eventstore/EventStore.ts"
+import type { Answer } from "./Behaviour.ts"
+import { type Caller, CommandReused, Unavailable } from "./Engine.ts"
+
+/** How long a command waits for the log before it answers that it is unavailable; it may still happen. */
+const commandTimeoutMs = 10_000
+
+/** The caller as it is stored with the first event of its command. */
+export const metadataOf = (caller: Caller | undefined): Metadata =>
+  caller === undefined
+    ? {}
+    : (Object.fromEntries(Object.entries(caller).filter(([, value]) => value !== undefined)) as Metadata)
+
+/** What every command from outside goes through, whichever service takes it. */
+export const make = (log: EventStore["Service"]) => {
+  /** Commands wait for the log for a bounded time. The wait is given up, the command is not. */
+  const timely = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
+    Effect.gen(function* () {
+      if (!(yield* log.available)) {
+        return yield* new Unavailable({ message: "the database is away; try again" })
+      }
+      return yield* Effect.timeoutOrElse(effect, {
+        duration: Duration.millis(commandTimeoutMs),
+        orElse: () =>
+          Effect.fail(
+            new Unavailable({ message: `no answer within ${commandTimeoutMs} ms; the command may still happen` })
+          )
+      })
+    })
+
+  /** The place of the stream's newest event: for a command that had nothing left to do. */
+  const positionOf = <State>(streamName: string, { position, streamVersion }: Answer<State>) =>
+    position !== null
+      ? Effect.succeed(position)
+      : Effect.map(Effect.orDie(log.read(streamName, Math.max(0, streamVersion - 1), 1)), (events) =>
+          events.length === 0 ? Position.make("00000000-0000000000000000-0000000000000000") : events[0]!.position
+        )
+
+  /** Whether this very command was done before; with another body it is refused. */
+  const isRepeat = Effect.fnUntraced(function* (caller: Caller | undefined) {
+    if (caller?.commandId === undefined) return false
+    const known = yield* log.findCommand(caller.commandId)
+    if (known === null) return false
+    if (known.metadata.requestHash !== caller.requestHash) {
+      return yield* new CommandReused({ commandId: caller.commandId })
+    }
+    return true
+  })
+
+  /** A log that is away is one more reason to try again. */
+  const unavailable = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, Exclude<E, LogUnavailable> | Unavailable> =>
+    Effect.mapError(effect, (error) =>
+      error instanceof LogUnavailable
+        ? new Unavailable({ message: error.message })
+        : (error as Exclude<E, LogUnavailable>)
+    )
+
+  return { timely, positionOf, isRepeat, unavailable }
+}
