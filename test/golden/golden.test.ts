@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
+import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
@@ -37,7 +38,8 @@ const categories: Readonly<Record<string, Category>> = {
   recovery: category(RecoveryEvents.Event),
   workflow: category(WorkflowDefinition.Event),
   limit: category(Limit.Event),
-  runkey: category(RunKey.Event)
+  runkey: category(RunKey.Event),
+  backfill: category(BackfillEvents.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

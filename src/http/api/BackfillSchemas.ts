@@ -65,10 +65,10 @@ export const BackfillPlan = Schema.Struct({
 
 const selectionMessage = `must be "all", {"from": key, "to": key} or {"keys": [key, …]} of at most ${partitionsMax} keys`
 
-const whole = (minimum: number, maximum: number) =>
-  Schema.Int.check(
-    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
-  )
+const whole = (minimum: number, maximum: number) => {
+  const message = `must be a whole number from ${minimum} to ${maximum}`
+  return Schema.Number.check(Schema.isInt({ message }), Schema.isBetween({ minimum, maximum }, { message }))
+}
 
 /** What is asked for; each partition is judged by the engine, with the path where it is. */
 export const BackfillRequest = Schema.Struct({

@@ -6,7 +6,6 @@ import { type BackfillRequest, Backfills } from "../../src/actors/Backfills.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
-import { defineJob, type JobContext } from "../../src/index.ts"
 import {
   define,
   eventsOf,
@@ -19,40 +18,13 @@ import {
   until
 } from "../support/engine.ts"
 import { boot } from "../recovery/process.ts"
-
-/** Makes one file of the asset `days` for each partition; `during` may wait or fail. */
-const making = (during: (ctx: JobContext) => Promise<void> | void = () => {}) =>
-  defineJob({
-    slug: "make-day",
-    run: async (ctx) => {
-      await during(ctx)
-      const location = await ctx.files.writeText("lake", `days/${ctx.partitionKey}.txt`, `day ${ctx.partitionKey}`)
-      return { result: { assets: [{ assetId: "days", locations: [location] }] } }
-    }
-  })
-
-const partitioned = (partitioning: object) => ({
-  days: {
-    steps: [
-      {
-        ...{ id: "make", jobSlug: "make-day", produces: [{ assetId: "days", partitioning }] },
-        retryPolicy: { strategy: "none" }
-      }
-    ]
-  }
-})
-const daily = partitioned({ type: "timeWindow", granularity: "day", timezone: "UTC", lookbackWindows: 3 })
-const letters = partitioned({ type: "static", keys: ["a", "b", "c", "d", "e", "f"] })
+import { daily, finished, letters, making, partitioned } from "./days.ts"
 
 const plain = { id: "make", jobSlug: "make-day", produces: [{ assetId: "days" }] }
 
 const ask = Effect.fnUntraced(function* (request: Omit<BackfillRequest, "workflow">) {
   const backfills = yield* Backfills
   return (yield* backfills.request({ workflow: "days", ...request })).backfill
-})
-const finished = Effect.fnUntraced(function* (id: string) {
-  const backfills = yield* Backfills
-  return yield* until(backfills.read(id), ({ finishedAt }) => finishedAt !== null, `end of backfill ${id}`)
 })
 const runsAsked = Effect.map(eventsOf("run", "RunRequested"), (events) => events.map((event) => event.partitionKey))
 
