@@ -1,39 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { spawn } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import * as Server from "../../src/http/Server.ts"
-import { daily, making } from "../backfill/days.ts"
-import * as Fakes from "../http/Fakes.ts"
-import { server, token } from "../http/Harness.ts"
-import { define, layerMemory, temporaryFolder } from "../support/engine.ts"
+import { Effect } from "effect"
+import { making } from "../backfill/days.ts"
+import { gate, until } from "../support/engine.ts"
+import { served } from "./backfillServer.ts"
 import { kintsugi } from "./kintsugi.ts"
-
-interface World {
-  readonly folder: string
-  readonly url: string
-  /** `kintsugi backfill …` with the server's address and token. */
-  readonly backfill: (...args: ReadonlyArray<string>) => Effect.Effect<Awaited<ReturnType<typeof kintsugi>>>
-}
-
-/** A server with a real engine, in a data directory. */
-const served = <A, E>(job: ReturnType<typeof making>, body: (world: World) => Effect.Effect<A, E>) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const state = Fakes.makeState()
-      const engine = Layer.effectDiscard(define(daily)).pipe(
-        Layer.provideMerge(layerMemory({ jobs: [job], baseDir: folder })),
-        Layer.orDie
-      )
-      const context = yield* Layer.build(server(state, Layer.merge(Fakes.reads(state), engine)))
-      const { url } = yield* Effect.provideContext(Server.Listening, context)
-      const env = { KINTSUGI_URL: url, KINTSUGI_ADMIN_TOKEN: token }
-      const backfill = (...args: ReadonlyArray<string>) =>
-        Effect.promise(() => kintsugi(["backfill", ...args], { cwd: folder, env }))
-      return yield* body({ folder, url, backfill })
-    })
-  )
 
 const year = (day: string) => `2024-01-0${day}`
 
@@ -89,6 +62,44 @@ describe("kintsugi backfill", () => {
     )
   })
 
+  it.live("F66: Ctrl-C stops looking, says how to look again, and the backfill goes on", () => {
+    const door = gate()
+    return served(
+      making(() => door.pass()),
+      ({ backfill, env, folder }) =>
+        Effect.gen(function* () {
+          const root = join(import.meta.dirname, "../..")
+          const main = join(root, "src/main.ts")
+          const child = spawn(
+            join(root, "node_modules/.bin/node"),
+            ["--no-warnings", main, "backfill", "days", "--all"],
+            {
+              cwd: folder,
+              env: { PATH: process.env.PATH ?? "", HOME: folder, ...env }
+            }
+          )
+          let stderr = ""
+          child.stderr.on("data", (chunk) => {
+            stderr += chunk
+          })
+          const ended = new Promise<number | null>((resolve) => child.on("close", resolve))
+          yield* until(
+            Effect.sync(() => stderr),
+            (told) => told.includes("running"),
+            "progress",
+            30
+          )
+          child.kill("SIGINT")
+          assert.strictEqual(yield* Effect.promise(() => ended), 130)
+          const id = /look again with kintsugi backfill watch (\S+)/.exec(stderr)?.[1]
+          assert.isString(id, stderr)
+          door.open()
+          const watched = yield* backfill("watch", id!)
+          assert.strictEqual(watched.code, 0, watched.stderr)
+        })
+    )
+  })
+
   it.live("what cannot be is one line that names the flag or the field, with 2", () =>
     served(making(), ({ backfill, folder, url }) =>
       Effect.gen(function* () {
@@ -99,6 +110,7 @@ describe("kintsugi backfill", () => {
           [["days", "--keys", "nope"], "partitions.keys[0] must name a day"],
           [["nights", "--all"], `There is no workflow "nights"`],
           [["watch", "nope"], `There is no backfill "nope"`],
+          [["--all", "--", "watch"], `There is no workflow "watch"`],
           [["days", "--all", "--token", "wrong-token-of-many-characters"], "does not accept this token"]
         ]
         for (const [args, told] of faults) {

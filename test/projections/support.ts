@@ -97,6 +97,7 @@ const tables = [
   ...["run_list_v1_active", "run_list_v1_ended", "run_list_v1_definitions", "run_list_v1_counters"],
   ...["asset_locations_v1", "asset_locations_v1_current", "asset_list_v1"],
   ...["recovery_list_v1", "recovery_list_v1_counters"],
+  ...["backfill_list_v1", "backfill_list_v1_failures"],
   ...["notifications_v1", "notifications_v1_interrupted", "notification_reads", "projection_checkpoints"]
 ]
 
