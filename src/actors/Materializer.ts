@@ -17,6 +17,25 @@ import { UpdateGraph } from "./UpdateGraph.ts"
 const startedMax = 10_000
 const toldAtOnce = 32
 
+/** No partitions at all, and whether anybody wanted to know. */
+const unasked = () => {
+  let asked = false
+  const note = () => {
+    asked = true
+  }
+  return {
+    has: () => {
+      note()
+      return false
+    },
+    keys: (): Iterable<string> => {
+      note()
+      return []
+    },
+    wasAsked: () => asked
+  }
+}
+
 /** What one page of the log asks of one Materialization actor. */
 interface Asked {
   readonly workflow: string
@@ -45,9 +64,15 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
 
       /** The runs that the update starts in one consumer; a reason when there is none. */
       const follow = Effect.fnUntraced(function* (route: Route, cause: Cause, now: number) {
-        const upstream = yield* known.of(cause.assetId)
-        const consumer = route.produced === undefined ? upstream : yield* known.of(route.produced)
-        const started = PartitionMapping.started(route.mapping, cause.partitionKey, upstream, consumer, now, startedMax)
+        const startedBy = (upstream: PartitionMapping.Known, consumer: PartitionMapping.Known) =>
+          PartitionMapping.started(route.mapping, cause.partitionKey, upstream, consumer, now, startedMax)
+        // Most mappings go by the key alone: the recorded partitions are read only for those that ask.
+        const probe = unasked()
+        let started = startedBy(probe, probe)
+        if (probe.wasAsked()) {
+          const upstream = yield* known.of(cause.assetId)
+          started = startedBy(upstream, route.produced === undefined ? upstream : yield* known.of(route.produced))
+        }
         if (Result.isFailure(started)) return { runs: [], reason: started.failure.message }
         const { reason = "no run of it needs this partition", runs } = started.success
         return { runs: runs.map((key) => key ?? ""), reason }
@@ -85,8 +110,11 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
         const ask = (workflow: string, partitionKey: string, update: Update) => {
           const id = idOf(workflow, partitionKey)
           const before = asked.get(id)
-          if (before === undefined) asked.set(id, { workflow, partitionKey, updates: [update] })
-          else before.updates.push(update)
+          if (before === undefined) return void asked.set(id, { workflow, partitionKey, updates: [update] })
+          // Two steps that consume the same asset are told of one update.
+          const last = before.updates[before.updates.length - 1]!
+          if (last.cause.position !== update.cause.position) before.updates.push(update)
+          else if (update.priority < last.priority) before.updates[before.updates.length - 1] = update
         }
         for (const recorded of events) {
           const event = decode(recorded)
@@ -101,8 +129,9 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           }
           const wanted = reason === "expiry" ? "expired" : "produced"
           for (const route of routes.consumers.get(Id.assetKey(assetId)) ?? []) {
+            if (route.consumed.updateOn !== wanted || reason === "stale") continue
             // What a run makes on its way is no update to itself.
-            if (route.consumed.updateOn !== wanted || route.workflow === workflow || reason === "stale") continue
+            if (route.isOwn && route.workflow === workflow) continue
             const { reason: why, runs } = yield* follow(route, cause, now)
             const { cyclic, priority } = route
             for (const partitionKey of runs) ask(route.workflow, partitionKey, { cause, priority, cyclic })

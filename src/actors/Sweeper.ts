@@ -43,8 +43,9 @@ export const layer = Layer.effectDiscard(
       }).pipe(Effect.catchCause((cause) => Effect.logWarning("a sweep of due actors failed", cause)))
 
     // The first sweep looks ahead: whatever was in progress when the process before this one ended is found at once.
-    yield* sweep(startHorizonMs)
-    yield* Effect.forkScoped(Effect.repeat(Effect.delay(sweep(0), Duration.millis(sweepMs)), Schedule.forever))
+    // Each later one looks as far as the next: a timer is in memory when it is due, and fires to the millisecond.
+    const sweeps = Effect.repeat(Effect.delay(sweep(sweepMs), Duration.millis(sweepMs)), Schedule.forever)
+    yield* Effect.forkScoped(Effect.andThen(sweep(startHorizonMs), sweeps))
     yield* Effect.forkScoped(Effect.repeat(Effect.delay(findLostWakes, Duration.millis(lostWakesMs)), Schedule.forever))
   })
 )

@@ -13,6 +13,7 @@ import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
+import { LeftOvers } from "../actors/LeftOvers.ts"
 import { Limits } from "../actors/Limits.ts"
 import { KnownPartitions } from "../actors/KnownPartitions.ts"
 import { Locate } from "../actors/Locate.ts"
@@ -21,6 +22,7 @@ import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import { Materializer } from "../actors/Materializer.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
 import { Provenance } from "../actors/Provenance.ts"
+import { RecentWrites } from "../actors/RecentWrites.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
 import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
@@ -96,6 +98,7 @@ export const engine = (settings: RuntimeSettings) => {
   const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
+    Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
     Layer.provideMerge(storeHealth),

@@ -142,7 +142,7 @@ interface Input {
 }
 
 /** What the steps consume, by asset key. */
-const inputsOf = (steps: ReadonlyArray<StepDefinition>): ReadonlyMap<string, Input> => {
+export const inputsOf = (steps: ReadonlyArray<StepDefinition>): ReadonlyMap<string, Input> => {
   const makers = new Map(
     steps.flatMap(({ id, produces }) => produces.map(({ assetId }) => [Id.assetKey(assetId), id] as const))
   )

@@ -2,6 +2,7 @@ import type { ConsumedAsset, Definition } from "./Definition.ts"
 import * as Id from "./Id.ts"
 import type { Mapping } from "./PartitionMapping.ts"
 import { partitionedAssets } from "./Partitioning.ts"
+import { inputsOf } from "./UpdateCycles.ts"
 
 /** A workflow that wants to know of the updates of an asset that it consumes. */
 export interface Route {
@@ -11,6 +12,8 @@ export interface Route {
   /** An asset that the workflow makes, by whose partitions its runs are counted. */
   readonly produced: string | undefined
   readonly priority: number
+  /** The workflow's own runs make it on their way, before they consume it. */
+  readonly isOwn: boolean
   /** The update may come round to its own cause, which its declaration allows. */
   readonly cyclic: boolean
 }
@@ -26,25 +29,11 @@ export interface Routes {
 
 export const refreshKey = (workflow: string, assetId: string): string => `${workflow}\n${Id.assetKey(assetId)}`
 
-/** Steps that run after `stepId`, and it itself. */
-const downstreamOf = (definition: Definition, stepId: string): ReadonlySet<string> => {
-  const found = new Set([stepId])
-  let size = 0
-  while (size !== found.size) {
-    size = found.size
-    for (const { dependsOn, id } of definition.steps) if (dependsOn.some((before) => found.has(before))) found.add(id)
-  }
-  return found
-}
-
-/** The updates that a step's outputs, or those of the steps after it, opted in to. */
-const optedIn = (definition: Definition, stepId: string) => {
-  const after = downstreamOf(definition, stepId)
-  return definition.steps
-    .filter(({ id }) => after.has(id))
+/** The produced assets of a workflow that opted in to updates of what it consumes. */
+const optedIn = ({ steps }: Definition) =>
+  steps
     .flatMap(({ produces }) => produces)
     .filter(({ autoMaterialize }) => autoMaterialize?.enabled === true && autoMaterialize.onUpstreamUpdate)
-}
 
 /**
  * The routes of the newest definitions. `isCyclic`: whether an asset's update to a workflow is part of a cycle that is
@@ -67,14 +56,14 @@ export const build = (
     const { slug: workflow } = definition
     const own = partitionedAssets(definition)[0]
     const first = definition.steps.flatMap(({ produces }) => produces)[0]
-    for (const { consumes, id, produces } of definition.steps) {
+    const policies = optedIn(definition)
+    const priority = Math.min(...policies.map(({ autoMaterialize }) => autoMaterialize?.priority ?? 100))
+    const inputs = policies.length === 0 ? null : inputsOf(definition.steps)
+    for (const { consumes, produces } of definition.steps) {
       for (const { assetId, autoMaterialize } of produces) {
         if (autoMaterialize?.enabled === true) refreshes.set(refreshKey(workflow, assetId), autoMaterialize.priority)
       }
-      const policies = consumes.length === 0 ? [] : optedIn(definition, id)
-      if (policies.length === 0) continue
-      const priority = Math.min(...policies.map(({ autoMaterialize }) => autoMaterialize?.priority ?? 100))
-      for (const consumed of consumes) {
+      for (const consumed of inputs === null ? [] : consumes) {
         if (consumed.updateOn === "none") continue
         const key = Id.assetKey(consumed.assetId)
         const { partitionKey, partitions } = consumed
@@ -84,6 +73,7 @@ export const build = (
           mapping: { partitionKey, partitions, upstream: producers.get(key), consumer: own?.partitioning },
           produced: own?.assetId ?? first?.assetId,
           priority,
+          isOwn: inputs?.get(key)?.isOwn === true,
           cyclic: isCyclic(workflow, consumed.assetId)
         }
         const known = consumers.get(key)

@@ -1,6 +1,7 @@
 import { AssetList } from "./AssetList.ts"
 import { BackfillList } from "./BackfillList.ts"
 import { Locations } from "./Locations.ts"
+import { MaterializationCounters } from "./MaterializationCounters.ts"
 import { Notifications } from "./Notifications.ts"
 import type { Projection } from "./Projection.ts"
 import { RecoveryList } from "./RecoveryList.ts"
@@ -13,5 +14,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   AssetList,
   RecoveryList,
   Notifications,
-  BackfillList
+  BackfillList,
+  MaterializationCounters
 ]

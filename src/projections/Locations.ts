@@ -78,6 +78,9 @@ const isProduction = (event: LogEvent): boolean => {
       return true
     case "AssetMissingDetected":
     case "AssetVerified":
+    case "AssetExpired":
+    case "AssetMarkedStale":
+    case "AssetStaleCleared":
       return false
   }
   // Reached by a type that the compiler does not know.

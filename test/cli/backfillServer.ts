@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import * as Server from "../../src/http/Server.ts"
-import { daily, making } from "../backfill/days.ts"
+import { daily, type making } from "../backfill/days.ts"
 import * as Fakes from "../http/Fakes.ts"
 import { server, token } from "../http/Harness.ts"
 import { define, layerMemory, temporaryFolder } from "../support/engine.ts"

@@ -4,10 +4,13 @@ import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
+import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
+import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
 import * as RunKey from "../../src/domain/RunKey.ts"
 import * as WorkflowDefinition from "../../src/domain/WorkflowDefinition.ts"
+import * as WorkflowSchedule from "../../src/domain/WorkflowSchedule.ts"
 import * as EventCodec from "../../src/eventstore/EventCodec.ts"
 import type { Position } from "../../src/eventstore/EventStore.ts"
 
@@ -39,7 +42,10 @@ const categories: Readonly<Record<string, Category>> = {
   workflow: category(WorkflowDefinition.Event),
   limit: category(Limit.Event),
   runkey: category(RunKey.Event),
-  backfill: category(BackfillEvents.Event)
+  backfill: category(BackfillEvents.Event),
+  materialization: category(MaterializationEvents.Event),
+  partition: category(PartitionParameters.Event),
+  schedule: category(WorkflowSchedule.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

@@ -33,6 +33,7 @@ describe("what the events of a long stream come to is fixed, because snapshots i
       {
         ...{ assetId: "orders.raw", partitionKey: "2024-01", generations: 4, latest },
         missing: { generation: 4, since: 2_000, reason: "missing" },
+        ...{ expiry: null, expiredAt: null, stale: null },
         recorded: [["copy/mfrggzdfmztwq2lknnwg23tpoa/1", 4]]
       },
       why
