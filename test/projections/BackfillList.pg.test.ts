@@ -1,9 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { BackfillList } from "../../src/projections/BackfillList.ts"
 import * as BackfillListQuery from "../../src/projections/BackfillListQuery.ts"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
-import { Layer } from "effect"
 import { database, emptied, TestLog, type Written } from "./support.ts"
 
 const backfill = (id: string, ...events: ReadonlyArray<readonly [type: string, data: object]>) =>
