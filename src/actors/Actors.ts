@@ -4,6 +4,7 @@ import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
+import type * as PartitionKeys from "../domain/PartitionKeys.ts"
 import type * as PartitionParameters from "../domain/PartitionParameters.ts"
 import type * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import type * as RecoveryState from "../domain/recovery/RecoveryState.ts"
@@ -31,3 +32,4 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
   "partition"
 )
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
+export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

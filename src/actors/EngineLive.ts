@@ -5,6 +5,7 @@ import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
+import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
@@ -30,12 +31,14 @@ import {
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 const iso = (epochMs: number) => new Date(epochMs).toISOString()
 
@@ -66,6 +69,8 @@ export const layer = Layer.effect(
     const ends = yield* RunEnds
     const system = yield* ActorSystem
     const loop = yield* LoopWatch
+    const loops = yield* UpdateLoops
+    const keys = yield* PartitionKeys
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
@@ -81,20 +86,13 @@ export const layer = Layer.effect(
             if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
             yield* isRepeat(caller)
             const before = definitions.latest(slug)
-            const answer = yield* workflows
-              .execute(
-                slug,
-                {
-                  _tag: "Define",
-                  slug,
-                  definition: parsed.success.source,
-                  hash: contentHash(parsed.success.source),
-                  origin,
-                  now: yield* Clock.currentTimeMillis
-                },
-                CommandGate.metadataOf(caller)
-              )
+            const { source: definition } = parsed.success
+            const now = yield* Clock.currentTimeMillis
+            const command = { _tag: "Define" as const, slug, definition, hash: contentHash(definition), origin, now }
+            const put = workflows
+              .execute(slug, command, CommandGate.metadataOf(caller))
               .pipe(Effect.mapError(() => new DefinedByApp({ slug })))
+            const answer = yield* loops.guard(parsed.success, put)
             const defined = definitions.latest(slug)
             if (defined === undefined) return yield* Effect.die(new Error(`workflow ${slug} is not in memory`))
             const outcome =
@@ -115,17 +113,16 @@ export const layer = Layer.effect(
 
     /** Every fault of a request for a run. */
     const startProblems = (definition: Definition, start: StartRun, now: number): ReadonlyArray<Problem> => {
-      const problems: Array<Problem> = []
       const { partitionKey, runKey } = start
-      problems.push(...runPartitionProblems(definition, partitionKey, now))
-      if (runKey !== undefined && (runKey.length === 0 || runKey.length > 120)) {
-        problems.push({ path: "runKey", message: "must be 1 to 120 characters" })
-      }
       const parameters = { ...definition.defaultParameters, ...start.parameters }
-      if (definition.parametersSchema !== undefined) {
-        problems.push(...checkAgainst(definition.parametersSchema, parameters, "parameters"))
-      }
-      return problems
+      const schema = definition.parametersSchema
+      return [
+        ...runPartitionProblems(definition, partitionKey, now),
+        ...(runKey !== undefined && (runKey.length === 0 || runKey.length > 120)
+          ? [{ path: "runKey", message: "must be 1 to 120 characters" }]
+          : []),
+        ...(schema === undefined ? [] : checkAgainst(schema, parameters, "parameters"))
+      ]
     }
 
     const runId = (caller: Caller | undefined) =>
@@ -156,6 +153,8 @@ export const layer = Layer.effect(
             const defined = yield* latest(workflow)
             const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const message = yield* keys.admit(partitionedAssets(defined.definition), partitionKey ?? "")
+            if (message !== undefined) return yield* new InvalidInput({ problems: [{ path: "partitionKey", message }] })
             const command = {
               _tag: "Start" as const,
               runId: id,

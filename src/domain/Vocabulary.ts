@@ -2,10 +2,12 @@ import * as Asset from "./Asset.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
+import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
+import * as StoreMark from "./StoreMark.ts"
 import * as WorkflowDefinition from "./WorkflowDefinition.ts"
 import * as WorkflowSchedule from "./WorkflowSchedule.ts"
 
@@ -19,7 +21,9 @@ const unions = {
   limit: Limit.Event,
   materialization: MaterializationEvents.Event,
   partition: PartitionParameters.Event,
+  keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
+  store: StoreMark.Event,
   backfill: BackfillEvents.Event
 }
 

@@ -3,6 +3,7 @@ import { BackfillList } from "./BackfillList.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationCounters } from "./MaterializationCounters.ts"
 import { Notifications } from "./Notifications.ts"
+import { Partitions } from "./Partitions.ts"
 import type { Projection } from "./Projection.ts"
 import { RecoveryList } from "./RecoveryList.ts"
 import { RunList } from "./RunList.ts"
@@ -15,5 +16,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   RecoveryList,
   Notifications,
   BackfillList,
-  MaterializationCounters
+  MaterializationCounters,
+  Partitions
 ]

@@ -5,6 +5,7 @@ import * as Asset from "../../src/domain/Asset.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
+import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
@@ -45,7 +46,8 @@ const categories: Readonly<Record<string, Category>> = {
   backfill: category(BackfillEvents.Event),
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
-  schedule: category(WorkflowSchedule.Event)
+  schedule: category(WorkflowSchedule.Event),
+  keys: category(PartitionKeys.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()
