@@ -1,3 +1,5 @@
+import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
+import type * as BackfillState from "../domain/backfill/BackfillState.ts"
 import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
@@ -29,4 +31,5 @@ export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unst
 export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
   "partition"
 )
+export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

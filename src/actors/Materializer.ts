@@ -4,6 +4,7 @@ import * as Id from "../domain/Id.ts"
 import { idOf, type Update } from "../domain/materialization/MaterializationDecide.ts"
 import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
+import { source as provenance } from "../domain/Provenance.ts"
 import { refresherOf, refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
@@ -84,6 +85,8 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           case "AssetProduced": {
             // A heal that brought the same bytes is news to nobody (DESIGN, section 3).
             if (event.restored && !event.contentChanged) return null
+            // Nor is what was there before anything ran here, and is only noted now.
+            if (event.source === provenance) return null
             const { runId, source, workflow } = event
             const maker = source === undefined ? { workflow, runId } : { source }
             return { reason: "upstream-update", assetId, partitionKey, generation, ...maker, position }

@@ -78,6 +78,7 @@ export const make = (options: Options) =>
     const recoveries = yield* Actors.recovery.client
     const runKeys = yield* Actors.runKey.client
     const materializations = yield* Actors.materialization.client
+    const backfills = yield* Actors.backfill.client
     const enabled = yield* RecoveryEnabled
 
     type Send = Commit<State, Unstamped, Rejection>
@@ -208,6 +209,11 @@ export const make = (options: Options) =>
           const id = MaterializationDecide.idOf(run.workflow, run.partitionKey ?? "")
           const { ended: outcome, failure, runId } = run
           yield* materializations.execute(id, { _tag: "EndRun", runId, outcome, failure })
+        }
+        if (to === "backfill" && run.trigger.type === "backfill" && run.ended !== null) {
+          const { ended: outcome, failure, runId, trigger } = run
+          // A trigger that names no backfill has nobody to tell.
+          yield* Effect.ignore(backfills.execute(trigger.backfillId, { _tag: "EndRun", runId, outcome, failure }))
         }
         if (to === "runKey" && run.runKey !== undefined) {
           const now = yield* Clock.currentTimeMillis

@@ -1,5 +1,6 @@
 import { Console, Effect, Layer, Logger, Option, References } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
+import { backfill } from "./BackfillCommand.ts"
 import * as Flags from "./Flags.ts"
 import { presenter } from "./Presenter.ts"
 import * as Settings from "./Settings.ts"
@@ -83,7 +84,7 @@ const replay = Command.make(
   {
     stream: Argument.String("stream").pipe(
       Argument.withDescription(
-        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…"
+        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…, backfill-…"
       )
     ),
     at: Flag.String("at").pipe(
@@ -123,7 +124,7 @@ const verify = Command.make(
 
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, demo, migrate, replay, verify])
+  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */

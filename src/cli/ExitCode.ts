@@ -22,6 +22,7 @@ const usageTags: ReadonlySet<unknown> = new Set([
   "LogMissing",
   "AlreadyServed",
   "ListenFailed",
+  "RemoteRefused",
   "ShowHelp"
 ])
 

@@ -30,6 +30,13 @@ export const server = {
   cluster: setting("cluster", "HOST:PORT", "Serve with several processes (KINTSUGI_CLUSTER; not in this release)")
 }
 
+/** Where the server is that a command speaks to. */
+export const client = {
+  url: setting("url", "URL", "Server to speak to (KINTSUGI_URL; default http://127.0.0.1:4000)"),
+  token: setting("token", "TOKEN", "Its token (KINTSUGI_ADMIN_TOKEN; default: the one in the data directory)"),
+  "data-dir": dataDir
+}
+
 /** Where the demo runs. */
 export const demo = {
   port: setting("port", "PORT", "Port to listen on (default: a free one)"),

@@ -1,5 +1,6 @@
-import { Effect, HashSet, Result } from "effect"
+import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
+import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
@@ -7,6 +8,7 @@ import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as Asset from "../domain/Asset.ts"
+import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
@@ -44,6 +46,8 @@ export const of = (category: string): Replayer | null => {
       return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
     case "runkey":
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    case "backfill":
+      return plain(BackfillDecide.decider, BackfillActor.decode)
     case "materialization":
       return plain(MaterializationDecide.decider, MaterializationActor.decode)
     case "schedule":
@@ -131,6 +135,7 @@ const toJson = (state: unknown): unknown =>
     JSON.stringify(state, (_, value: unknown) => {
       if (value instanceof Map) return Object.fromEntries(value)
       if (value instanceof Set || HashSet.isHashSet(value)) return [...value]
+      if (HashMap.isHashMap(value)) return Object.fromEntries(value)
       return value
     }) ?? "null"
   )

@@ -4,6 +4,8 @@ import * as Actors from "../actors/Actors.ts"
 import { Announcements } from "../actors/Announcements.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
+import * as BackfillActor from "../actors/BackfillActor.ts"
+import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
 import { Definitions } from "../actors/Definitions.ts"
@@ -26,6 +28,7 @@ import { Materializer } from "../actors/Materializer.ts"
 import { PartitionKeys } from "../actors/PartitionKeys.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
+import { Provenance } from "../actors/Provenance.ts"
 import { RecentWrites } from "../actors/RecentWrites.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
@@ -129,6 +132,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer)),
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
+    Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
@@ -140,7 +144,14 @@ export const engine = (settings: RuntimeSettings) => {
     ScheduleActor.layerFollower,
     Drain.layer(settings.drainMs)
   )
-  const operations = Layer.mergeAll(AssetCommands.layer, AssetReads.layer, LineageGraph.layer, Announcements.layer)
+  const operations = Layer.mergeAll(
+    AssetCommands.layer,
+    AssetReads.layer,
+    LineageGraph.layer,
+    Announcements.layer,
+    Backfills.layer,
+    Provenance.layer
+  )
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),
     Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),

@@ -1,4 +1,5 @@
 import * as Asset from "./Asset.ts"
+import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
@@ -22,7 +23,8 @@ const unions = {
   partition: PartitionParameters.Event,
   keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
-  store: StoreMark.Event
+  store: StoreMark.Event,
+  backfill: BackfillEvents.Event
 }
 
 /** Every category of streams. */

@@ -52,10 +52,20 @@ type ProblemOf<E> = E extends InvalidInput | InvalidCursor
  */
 export const answer = <A, E extends Refusal, R>(
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, ProblemOf<E> | UnavailableProblem, R> =>
-  within(patience, effect, "there was no answer within 10 seconds; a command may still be carried out").pipe(
-    Effect.mapError((error) => (error instanceof UnavailableProblem ? error : (problemOf(error) as ProblemOf<E>)))
-  )
+): Effect.Effect<A, ProblemOf<E> | UnavailableProblem, R> => answerWithin(patience, effect)
+
+/** `answer` for what takes longer by its nature. */
+export const answerWithin = <A, E extends Refusal, R>(
+  limit: Duration.Duration,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, ProblemOf<E> | UnavailableProblem, R> => {
+  const seconds = Duration.toSeconds(limit)
+  return within(
+    limit,
+    effect,
+    `there was no answer within ${seconds} seconds; a command may still be carried out`
+  ).pipe(Effect.mapError((error) => (error instanceof UnavailableProblem ? error : (problemOf(error) as ProblemOf<E>))))
+}
 
 /**
  * Waits at most `limit`. The work is a fiber of its own, because an interruption waits for what cannot be interrupted

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { subscription } from "../bus/Publisher.ts"
 import type { Position } from "../eventstore/EventStore.ts"
 import { available } from "../projections/Available.ts"
+import * as BackfillListQuery from "../projections/BackfillListQuery.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
@@ -49,6 +50,11 @@ export const layer = Layer.effect(
         })),
       listRecoveries: (filter, { minPosition, ...request }) =>
         Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
+      listBackfills: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, BackfillListQuery.list(filter, request)), ({ data, nextCursor }) => ({
           data: data.map((item) => ({ ...item })),
           nextCursor
         })),

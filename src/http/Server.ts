@@ -9,11 +9,13 @@ import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
+import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
+import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
@@ -53,6 +55,8 @@ export const routes = (token: Redacted.Redacted) =>
       RecoveriesHandlers.layer,
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
+      BackfillsHandlers.layer,
+      ProvenanceHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,

@@ -1,4 +1,5 @@
 import { AssetList } from "./AssetList.ts"
+import { BackfillList } from "./BackfillList.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
@@ -15,5 +16,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   RecoveryList,
   Notifications,
   MaterializationList,
+  BackfillList,
   Partitions
 ]

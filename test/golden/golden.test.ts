@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
+import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
@@ -42,6 +43,7 @@ const categories: Readonly<Record<string, Category>> = {
   workflow: category(WorkflowDefinition.Event),
   limit: category(Limit.Event),
   runkey: category(RunKey.Event),
+  backfill: category(BackfillEvents.Event),
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),

@@ -3,6 +3,7 @@ import { Announcements } from "../../src/actors/Announcements.ts"
 import { AssetCommands } from "../../src/actors/AssetCommands.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
+import { Backfills } from "../../src/actors/Backfills.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -13,11 +14,12 @@ import {
   type Caller
 } from "../../src/actors/Engine.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
+import { Provenance } from "../../src/actors/Provenance.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
-import { type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
+import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
@@ -100,7 +102,31 @@ export const makeState = () => ({
 export type FakeState = ReturnType<typeof makeState>
 
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
-export const engine = (state: FakeState) =>
+export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
+
+/** Lists of assets that nobody asks for. */
+export const inventory = Layer.mock(Inventory, {})
+
+/** Services whose routes have tests of their own, on a real engine. */
+const others = Layer.mergeAll(
+  Layer.mock(Backfills, {}),
+  Layer.mock(Provenance, {}),
+  Layer.mock(AssetCommands, {}),
+  Layer.mock(AssetReads, {}),
+  Layer.mock(LineageGraph, {}),
+  inventory,
+  Definitions.layer,
+  // Takes whatever is announced.
+  Layer.succeed(Announcements, {
+    announce: ({ assetId, partitionKey }) =>
+      Effect.succeed({ assetId, partitionKey, generation: 1, position: position(1) })
+  })
+)
+
+/** What stands behind the routes. */
+export type Behind = Layer.Success<typeof others> | Engine | Reads | EventStore
+
+const commands = (state: FakeState) =>
   Layer.sync(Engine, () => {
     const once = <A, E>(caller: Caller | undefined, make: Effect.Effect<A, E>): Effect.Effect<A, E | CommandReused> =>
       Effect.gen(function* () {
@@ -290,6 +316,7 @@ export const reads = (state: FakeState) => {
     Reads.of({
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
+      listBackfills: () => Effect.succeed({ data: [], nextCursor: null }),
       listNotifications: (_filter, request) => page(notification("n1")).list(request),
       markRead: (id) =>
         Effect.sync(() => {
@@ -319,23 +346,4 @@ export const reads = (state: FakeState) => {
   )
 }
 
-/** Lists of assets that nobody asks for. */
-export const inventory = Layer.mock(Inventory, {})
-
-/** Assets are tested on the real thing; here their routes only have to be there. */
-export const assets = Layer.mergeAll(
-  Layer.mock(AssetCommands, {}),
-  Layer.mock(AssetReads, {}),
-  Layer.mock(LineageGraph, {}),
-  inventory,
-  Definitions.layer
-)
-
-/** Takes whatever is announced. */
-export const announcements = Layer.succeed(Announcements, {
-  announce: ({ assetId, partitionKey }) =>
-    Effect.succeed({ assetId, partitionKey, generation: 1, position: position(1) })
-})
-
-export const layer = (state: FakeState) =>
-  Layer.mergeAll(engine(state), reads(state), assets, announcements, MemoryEventStore.layer)
+export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), MemoryEventStore.layer)

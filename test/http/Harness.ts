@@ -1,19 +1,12 @@
 import { Effect, Layer, Redacted } from "effect"
-import type { Engine } from "../../src/actors/Engine.ts"
-import type { EventStore } from "../../src/eventstore/EventStore.ts"
-import type { Reads } from "../../src/http/Reads.ts"
 import * as Server from "../../src/http/Server.ts"
 import * as Fakes from "./Fakes.ts"
 
 export const token = "correct-horse-battery-staple"
 
 /** A real server on a free port, in front of fakes of what lies behind it. */
-export const server = (state: Fakes.FakeState, behind: Layer.Layer<Engine | Reads | EventStore> = Fakes.layer(state)) =>
-  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
-    Layer.provide(Fakes.assets),
-    Layer.provide(Fakes.announcements),
-    Layer.provideMerge(behind)
-  )
+export const server = (state: Fakes.FakeState, behind: Layer.Layer<Fakes.Behind> = Fakes.layer(state)) =>
+  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(behind))
 
 export interface Answer {
   readonly status: number

@@ -2,8 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { createServer, connect, type AddressInfo } from "node:net"
 import { Engine } from "../../src/actors/Engine.ts"
-import { EventStore } from "../../src/eventstore/EventStore.ts"
-import { Reads } from "../../src/http/Reads.ts"
 import * as Server from "../../src/http/Server.ts"
 import * as Fakes from "./Fakes.ts"
 import { send, server, token } from "./Harness.ts"
@@ -83,7 +81,7 @@ describe("at shutdown", () => {
         Effect.gen(function* () {
           const base = yield* Layer.build(fakes)
           const engine = yield* Effect.provideContext(Layer.build(slow), base)
-          return Context.merge(Context.pick(EventStore, Reads)(base), engine)
+          return Context.merge(base, engine)
         })
       )
       const scope = yield* Scope.make()

@@ -1,4 +1,5 @@
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
+import { Backfills } from "../../src/actors/Backfills.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
@@ -11,6 +12,8 @@ import * as memoryIndex from "../support/memoryIndex.ts"
 export interface Process {
   /** Null: it died while it started. */
   readonly engine: Engine["Service"] | null
+  /** Null with the engine. */
+  readonly backfills: Backfills["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
   /** Ends at once, as by `kill -9`: nothing that it does from now on reaches the log. */
@@ -60,13 +63,11 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
     Layer.provideMerge(Layer.succeed(EventStore, mortal))
   )
   const scope = yield* Scope.make()
-  const started = yield* Effect.raceFirst(
-    Effect.map(Layer.buildWithScope(layer, scope), (built) => Context.get(built, Engine)),
-    Effect.as(Deferred.await(death), null)
-  )
+  const started = yield* Effect.raceFirst(Layer.buildWithScope(layer, scope), Effect.as(Deferred.await(death), null))
   const stop = Scope.close(scope, Exit.void)
   const process: Process = {
-    engine: started,
+    engine: started === null ? null : Context.get(started, Engine),
+    backfills: started === null ? null : Context.get(started, Backfills),
     died: Deferred.await(death),
     // What it leaves running is ended in the background; its drain can write nothing any more.
     kill: Effect.andThen(Effect.sync(die), Effect.asVoid(Effect.forkDetach(stop))),

@@ -1,10 +1,11 @@
 import { Schema } from "effect"
 import { FailureClass } from "../../domain/Failure.ts"
+import { triggerTypes } from "../../domain/Trigger.ts"
 import { Nullable, open } from "./Fields.ts"
 
 export const RunStatus = Schema.Literals(["pending", "running", "waiting", "succeeded", "failed", "canceled"])
-/** Why a run exists; a list may be narrowed to those that come with a later release, and finds none. */
-export const TriggerType = Schema.Literals(["manual", "schedule", "auto-materialize", "recovery"])
+/** Why a run exists. */
+export const TriggerType = Schema.Literals(triggerTypes)
 export const StepStatus = Schema.Literals([
   "pending",
   "running",
