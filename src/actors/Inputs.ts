@@ -5,11 +5,11 @@ import type { ConsumedAsset } from "../domain/Definition.ts"
 import type { AssetRef, Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
+import { templateContext } from "../domain/run/RunTemplates.ts"
 import * as Template from "../domain/Template.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
-import { templateContext } from "./TemplateContext.ts"
 
 /** A consumed asset partition of one step of one run. */
 export interface ResolvedInput extends AssetRef {
@@ -38,7 +38,11 @@ export class Inputs extends Context.Service<
       const index = yield* LocationIndex
       const desk = yield* RecoveryDesk
 
-      const refs = (run: RunState, consumed: ConsumedAsset): Effect.Effect<ReadonlyArray<AssetRef>, Failure> => {
+      const refs = (
+        run: RunState,
+        stepId: string,
+        consumed: ConsumedAsset
+      ): Effect.Effect<ReadonlyArray<AssetRef>, Failure> => {
         const { assetId } = consumed
         if (consumed.partitions === "all") {
           return Effect.map(index.partitions(assetId), (keys) =>
@@ -49,7 +53,7 @@ export class Inputs extends Context.Service<
         if (run.partitionKey === undefined && consumed.partitionKey.trim() === "{{ run.partitionKey }}") {
           return Effect.succeed([{ assetId, partitionKey: "" }])
         }
-        const rendered = Template.render(consumed.partitionKey, templateContext(run), "consumes.partitionKey")
+        const rendered = Template.render(consumed.partitionKey, templateContext(run, stepId), "consumes.partitionKey")
         if (Result.isFailure(rendered)) {
           const { message } = rendered.failure
           return Effect.fail({ class: "permanent", code: "template_unresolved", message })
@@ -60,7 +64,7 @@ export class Inputs extends Context.Service<
       const resolve = Effect.fnUntraced(function* (run: RunState, stepId: string) {
         const found: Array<ResolvedInput> = []
         for (const consumed of stepDefinition(run, stepId)?.consumes ?? []) {
-          for (const ref of yield* refs(run, consumed)) found.push({ ...ref, optional: consumed.optional })
+          for (const ref of yield* refs(run, stepId, consumed)) found.push({ ...ref, optional: consumed.optional })
         }
         return found
       })

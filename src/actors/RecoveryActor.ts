@@ -190,7 +190,8 @@ export const make = Effect.gen(function* () {
           // A recovery goes before equals of the best of its waiters.
           priority: Math.max(0, priority - 1),
           only: recovery.only,
-          results: producer.results
+          results: producer.results,
+          items: producer.item === undefined ? {} : { [producer.stepId]: producer.item }
         })
       )
       return yield* commit({ _tag: "ConfirmStart", attempt })

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Result } from "effect"
 import type { StepDefinition } from "../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
+import { childOf, declaredId, itemContext } from "../domain/FanOut.ts"
 import * as Id from "../domain/Id.ts"
 import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
 import * as Template from "../domain/Template.ts"
@@ -72,7 +73,8 @@ export class RecoveryPlanner extends Context.Service<
         if (newest !== undefined) return newest
         if (latest === null) return null
         const defined = definitions.get(latest.workflow, latest.version)
-        const step = defined?.definition.steps.find(({ id }) => id === latest.stepId)
+        const declared = declaredId(latest.stepId)
+        const step = defined?.definition.steps.find(({ id }) => id === declared)
         const produces = step?.produces.find(({ assetId }) => Id.assetKey(assetId) === Id.assetKey(ref.assetId))
         return defined === undefined || step === undefined || produces === undefined
           ? null
@@ -92,16 +94,26 @@ export class RecoveryPlanner extends Context.Service<
         return defined.definition.steps.map(({ id }) => id).filter((id) => before.has(id))
       }
 
-      /** Recorded results of the other steps of the run that made the lost generation. */
-      const recordedResults = Effect.fnUntraced(function* (latest: Asset.Generation | null) {
+      /**
+       * What the run that made the lost generation has recorded: results of its other steps, and where a child of a
+       * fan-out made it, that child with its item.
+       */
+      const recorded = Effect.fnUntraced(function* (latest: Asset.Generation | null, step: StepDefinition) {
         const results: Record<string, unknown> = {}
-        if (latest === null) return results
+        const whole = { stepId: step.id, results }
+        if (latest === null) return whole
         const made = yield* Effect.result(runs.execute(latest.runId, { _tag: "Read" }))
-        if (Result.isFailure(made)) return results
-        for (const [stepId, { result }] of Object.entries(made.success.state.steps)) {
-          if (result !== undefined) results[stepId] = result
+        if (Result.isFailure(made)) return whole
+        const { steps } = made.success.state
+        const child = childOf(latest.stepId)
+        const items = child?.parent === step.id && step.type === "fanOut" ? steps[step.id]?.items : undefined
+        for (const [stepId, { result }] of Object.entries(steps)) {
+          // Of fan-outs the result as a whole: it has those of the children, and not all are needed for one of them.
+          if (result !== undefined && childOf(stepId) === null) results[stepId] = result
         }
-        return results
+        return child === null || items === undefined
+          ? whole
+          : { stepId: latest.stepId, item: items[child.index] ?? null, results }
       })
 
       /** Required inputs of the producing step: declared now, recorded then, or read then without being declared. */
@@ -122,7 +134,8 @@ export class RecoveryPlanner extends Context.Service<
           },
           parameters: producer.parameters,
           steps,
-          trigger: { type: "recovery" }
+          trigger: { type: "recovery" },
+          ...(producer.item === undefined ? {} : itemContext(step, producer.item, childOf(producer.stepId)?.index ?? 0))
         }
         for (const consumed of step.consumes) {
           if (consumed.optional) optional.add(Id.assetKey(consumed.assetId))
@@ -192,7 +205,7 @@ export class RecoveryPlanner extends Context.Service<
             }
             const { defined, produces, step } = found
             const { slug, version } = defined
-            if (!jobs.has(step.jobSlug)) {
+            if (step.jobSlug !== undefined && !jobs.has(step.jobSlug)) {
               return no("producer_gone", `job ${step.jobSlug} of step ${step.id} of workflow ${slug} no longer exists`)
             }
             if (!defined.definition.recovery.enabled || !produces.recovery.enabled) {
@@ -201,15 +214,14 @@ export class RecoveryPlanner extends Context.Service<
             if (latest !== null && !produces.recovery.idempotent) {
               return no("not_idempotent", `step ${step.id} of workflow ${slug} declares it as not idempotent`)
             }
-            const results = yield* recordedResults(latest)
+            const made = yield* recorded(latest, step)
             const partitionKey = latest === null ? ref.partitionKey || undefined : latest.runPartitionKey
             const producer: Producer = {
               workflow: slug,
               version,
-              stepId: step.id,
+              ...made,
               parameters: latest === null ? defined.definition.defaultParameters : latest.parameters,
               ...(partitionKey === undefined ? {} : { partitionKey }),
-              results,
               before: stepsBefore(defined, step)
             }
             const { inputs, selfInput } = yield* inputsOf(ref, step, producer, latest)

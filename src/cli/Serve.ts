@@ -23,7 +23,8 @@ const emptyApp: CheckedApp = {
   stores: {},
   jobs: new Map(),
   workflows: [],
-  timestore: { store: undefined, cacheBytes: 1024 ** 3 }
+  timestore: { store: undefined, cacheBytes: 1024 ** 3 },
+  http: { allow: [] }
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -80,6 +81,7 @@ export const start = Effect.fn("Serve.start")(function* (
     jobs: [...app.jobs.values()],
     timestoreStore: app.timestore.store,
     timestoreCacheBytes: app.timestore.cacheBytes,
+    httpAllow: app.http.allow,
     cacheDir: join(settings.dataDir, "partition-cache")
   })
   // Made once the database is ours: a process that is refused leaves nothing behind.

@@ -31,6 +31,20 @@ export const diamond: Definition = Result.getOrThrow(
   parseDefinition({ slug: "orders", steps: [step("a", []), step("b", ["a"]), step("c", ["a"]), step("d", ["b", "c"])] })
 )
 
+/** The diamond, and a fan-out of two beside it. */
+export const fanned: Definition = Result.getOrThrow(
+  parseDefinition({
+    slug: "orders",
+    steps: [
+      ...[step("a", []), step("b", ["a"]), step("c", ["a"]), step("d", ["b", "c"])],
+      {
+        ...{ id: "f", type: "fanOut", dependsOn: ["a"], over: "{{ parameters.items }}" },
+        step: { jobSlug: "job", retryPolicy }
+      }
+    ]
+  })
+)
+
 export const defined = (slug = "orders"): Written => ({
   stream: `workflow-${slug}`,
   type: "WorkflowDefined",
@@ -68,7 +82,7 @@ const outcome = (tape: Tape): Outcome => {
 }
 
 const command = (tape: Tape, state: State): Unstamped => {
-  const stepId = tape.pick(["a", "b", "c", "d"])
+  const stepId = tape.pick(["a", ...Object.keys(state.steps)])
   const attempt = state.steps[stepId]?.attempt ?? 0
   return tape.pick<Unstamped>([
     { _tag: "BeginStep", stepId, inputs: [] },
@@ -99,7 +113,9 @@ export class RunHistory {
   private clock: number
   private readonly tape: Tape
   private readonly id: string
-  constructor(id: string, tape: Tape, createdAt: number) {
+  private readonly definition: Definition
+  constructor(id: string, tape: Tape, createdAt: number, definition = diamond) {
+    this.definition = definition
     this.id = id
     this.tape = tape
     this.clock = createdAt
@@ -110,7 +126,8 @@ export class RunHistory {
     const { tape } = this
     this.clock += 1 + tape.below(50)
     const start: Unstamped = {
-      ...{ _tag: "Start", runId: this.id, workflow: "orders", version: 1, definition: diamond, parameters: {} },
+      ...{ _tag: "Start", runId: this.id, workflow: "orders", version: 1, definition: this.definition },
+      parameters: { items: ["x", "y"] },
       trigger: { type: "manual" },
       ...(tape.below(2) === 0 ? {} : { partitionKey: "p" })
     }

@@ -1,15 +1,17 @@
 import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
+import { childDefinition, childId, concurrencyDefault, declaredId } from "../FanOut.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
 import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
  * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
- * missed an asset, which is being reported. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
+ * missed an asset, which is being reported. `expanded`: a fan-out whose children go on. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
  */
 export type StepStatus =
   | "pending"
+  | "expanded"
   | "executing"
   | "recording"
   | "locating"
@@ -46,6 +48,9 @@ export interface StepState {
   /** When waiting ends, epoch ms. */
   readonly deadlineAt?: number
   readonly attentionRaised?: boolean
+  /** Of a fan-out: each child's item by its place, and the ids of the children in order. */
+  readonly items?: { readonly [index: number]: unknown }
+  readonly children?: ReadonlyArray<string>
   readonly startedAt?: number
   readonly finishedAt?: number
 }
@@ -107,20 +112,55 @@ export const initial: State = {
 
 export const step = (state: State, stepId: string): StepState => state.steps[stepId] ?? freshStep
 
-export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined =>
-  state.definition?.steps.find((candidate) => candidate.id === stepId)
+/** What a step is; of a fan-out's child, what its fan-out says of it. */
+export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined => {
+  const declared = declaredId(stepId)
+  const found = state.definition?.steps.find((candidate) => candidate.id === declared)
+  return found === undefined || declared === stepId ? found : childDefinition(found, stepId)
+}
 
-const isFinished = (status: StepStatus) => status === "succeeded" || status === "skipped"
+export const isFinished = (status: StepStatus): boolean => status === "succeeded" || status === "skipped"
 
-/** Steps that may begin: pending, all that they depend on finished, and no step of the run has failed for good. */
+const isUnblocked = (state: State, { dependsOn }: StepDefinition): boolean =>
+  dependsOn.every((dependency) => isFinished(step(state, dependency).status))
+
+/** Declared steps that are pending while all that they depend on has finished. */
+export const unblockedSteps = (state: State): ReadonlyArray<StepDefinition> =>
+  (state.definition?.steps ?? []).filter(
+    (definition) => step(state, definition.id).status === "pending" && isUnblocked(state, definition)
+  )
+
+/** How many steps of one run begin, execute or report beside each other: children of fan-outs beyond it come later. */
+const inFlightMax = 1_000
+
+/**
+ * Steps that may begin: pending, all that they depend on finished, and no step of the run has failed for good. Of a
+ * fan-out, the first of its pending children, as many as its `concurrency` has room for. At most `inFlightMax`.
+ */
 export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
   if (state.ended !== null || state.definition === null || hasFailed(state)) return []
-  return state.definition.steps.filter(
-    (definition) =>
-      step(state, definition.id).status === "pending" &&
-      definition.dependsOn.every((dependency) => isFinished(step(state, dependency).status))
-  )
+  const ready = unblockedSteps(state).filter(({ type }) => type !== "fanOut")
+  for (const parent of state.definition.steps) {
+    if (parent.type !== "fanOut" || !isUnblocked(state, parent)) continue
+    const { children = [] } = step(state, parent.id)
+    let room = parent.concurrency ?? concurrencyDefault
+    const pending: Array<string> = []
+    for (const child of children) {
+      const { status } = step(state, child)
+      if (status === "pending") {
+        if (pending.length < room) pending.push(child)
+      } else if (isInFlight(status)) room--
+    }
+    for (const child of pending.slice(0, Math.max(0, room))) ready.push(childDefinition(parent, child))
+  }
+  if (ready.length < inFlightMax / 2) return ready
+  const inFlight = Object.values(state.steps).filter(({ status }) => isInFlight(status)).length
+  return ready.slice(0, Math.max(0, inFlightMax - inFlight))
 }
+
+/** A step that waits is not: it occupies nothing, and others go on meanwhile. */
+const isInFlight = (status: StepStatus): boolean =>
+  status === "executing" || status === "recording" || status === "locating" || status === "retrying"
 
 export const hasFailed = (state: State): boolean => Object.values(state.steps).some(({ status }) => status === "failed")
 
@@ -130,8 +170,10 @@ export const stepsIn = (state: State, ...statuses: ReadonlyArray<StepStatus>): R
   return found
 }
 
-export const isComplete = (state: State): boolean =>
-  state.definition?.steps.every(({ id }) => isFinished(step(state, id).status)) ?? false
+export const isComplete = (state: State): boolean => {
+  for (const stepId in state.steps) if (!isFinished(state.steps[stepId]!.status)) return false
+  return state.definition !== null
+}
 
 const setStep = (state: State, stepId: string, change: Partial<StepState>): State => ({
   ...state,
@@ -198,6 +240,23 @@ export const evolve = (state: State, event: Event): State => {
         }),
         startedAt: state.startedAt ?? event.at
       }
+    case "StepExpanded": {
+      const { at, attempt, items, only, stepId } = event
+      const steps: Record<string, StepState> = { ...state.steps }
+      const places = items.map((_, position) => only?.[position] ?? position)
+      const children = places.map((index) => childId(stepId, index))
+      // Of a run that was recovered, the children are there and keep what they have.
+      for (const child of children) steps[child] ??= freshStep
+      steps[stepId] = {
+        ...unbegun(step(state, stepId)),
+        status: "expanded",
+        attempt,
+        items: Object.fromEntries(places.map((index, position) => [index, items[position]])),
+        children,
+        startedAt: at
+      }
+      return { ...state, steps }
+    }
     case "StepSucceeded": {
       const produced = event.produced ?? []
       return replaceStep(state, event.stepId, {
@@ -266,14 +325,14 @@ export const evolve = (state: State, event: Event): State => {
         finishedAt: event.at,
         failure: { ...event.failure, stepId: event.stepId }
       }
-      for (const stepId of stepsIn(state, "locating", "waiting", "retrying")) {
+      for (const stepId of stepsIn(state, "expanded", "locating", "waiting", "retrying")) {
         failed = replaceStep(failed, stepId, unbegun(step(state, stepId)))
       }
       return failed
     }
     case "RunCanceled": {
       let canceled: State = { ...state, ended: "canceled", cancelReason: event.reason, finishedAt: event.at }
-      for (const stepId of stepsIn(state, "pending", "executing", "locating", "waiting", "retrying")) {
+      for (const stepId of stepsIn(state, "pending", "expanded", "executing", "locating", "waiting", "retrying")) {
         canceled = replaceStep(canceled, stepId, {
           ...without(step(state, stepId)),
           status: "canceled",
