@@ -108,8 +108,7 @@ export class RecoveryPlanner extends Context.Service<
         const child = childOf(latest.stepId)
         const items = child?.parent === step.id && step.type === "fanOut" ? steps[step.id]?.items : undefined
         for (const [stepId, { result }] of Object.entries(steps)) {
-          // Of fan-outs the result as a whole: it has those of the children, and not all are needed for one of them.
-          if (result !== undefined && childOf(stepId) === null) results[stepId] = result
+          if (result !== undefined) results[stepId] = result
         }
         return child === null || items === undefined
           ? whole

@@ -4,7 +4,7 @@ import { type Definition, parseDefinition } from "../../src/domain/Definition.ts
 import type { Failure } from "../../src/domain/Failure.ts"
 import type { Outcome, Unstamped, Verdict } from "../../src/domain/run/RunCommands.ts"
 import * as Run from "../../src/domain/run/RunDecide.ts"
-import { initial, evolve, type State } from "../../src/domain/run/RunState.ts"
+import { allSteps, initial, evolve, type State, step as stepOf } from "../../src/domain/run/RunState.ts"
 import type { Written } from "./support.ts"
 
 /** Draws from a list of numbers that a property test made up; begins again at its end. */
@@ -82,8 +82,8 @@ const outcome = (tape: Tape): Outcome => {
 }
 
 const command = (tape: Tape, state: State): Unstamped => {
-  const stepId = tape.pick(["a", ...Object.keys(state.steps)])
-  const attempt = state.steps[stepId]?.attempt ?? 0
+  const stepId = tape.pick(["a", ...Array.from(allSteps(state), ([id]) => id)])
+  const attempt = stepOf(state, stepId).attempt
   return tape.pick<Unstamped>([
     { _tag: "BeginStep", stepId, inputs: [] },
     { _tag: "BeginStep", stepId, inputs: [] },

@@ -171,8 +171,6 @@ describe("an http step", () => {
 })
 
 describe("hosts", () => {
-  const bare = () => ({})
-
   it.live("a private address is refused, written as such, by name and by a name that answers one later", () => {
     const asked: Array<string> = []
     return serving(

@@ -8,9 +8,11 @@ import { type Command, IllegalTransition, type Rejection, UnknownRun, type Verdi
 import type { Event } from "./RunEvents.ts"
 import * as RunFanOut from "./RunFanOut.ts"
 import {
+  allSteps,
   causesHeal,
   evolve,
   hasFailed,
+  hasStep,
   initial,
   isComplete,
   isFinished,
@@ -271,7 +273,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
   if (command._tag === "Start") return Result.succeed(state.definition === null ? start(command) : [])
   if (command._tag === "Read") return Result.succeed([])
   if (state.definition === null) return Result.fail(new UnknownRun({ runId: state.runId }))
-  if ("stepId" in command && !Object.hasOwn(state.steps, command.stepId)) return Result.succeed([])
+  if ("stepId" in command && !hasStep(state, command.stepId)) return Result.succeed([])
   // A fan-out is not executed itself: only its children are.
   if ("stepId" in command && stepDefinition(state, command.stepId)?.type === "fanOut") return Result.succeed([])
   const { now } = command
@@ -333,7 +335,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
         return Result.fail(new IllegalTransition({ command: "recover", status: statusOf(state) }))
       }
       const kept = stepsIn(state, "succeeded", "skipped")
-      const rerun = Object.keys(state.steps).filter((id) => !isFinished(step(state, id).status))
+      const rerun = [...allSteps(state)].flatMap(([id, { status }]) => (isFinished(status) ? [] : [id]))
       return Result.succeed([{ _tag: "RunRecovered", kept, rerun, at: now }])
     }
     case "ConfirmDelivery":

@@ -3,8 +3,9 @@ import type { StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import { limitDefault } from "../FanOut.ts"
 import * as Template from "../Template.ts"
+import * as RunChildren from "./RunChildren.ts"
 import type { Event } from "./RunEvents.ts"
-import { evolve, hasFailed, isFinished, type State, step, unblockedSteps } from "./RunState.ts"
+import { evolve, hasFailed, type State, step, unblockedSteps } from "./RunState.ts"
 import { templateContext } from "./RunTemplates.ts"
 
 /** Largest collection that is fanned out, and largest result of all children together, in bytes of UTF-8 JSON. */
@@ -72,16 +73,11 @@ const described = (value: unknown): string => {
 }
 
 const end = (state: State, stepId: string, now: number): ReadonlyArray<Event> => {
-  const { attempt, children = [] } = step(state, stepId)
-  let finished = 0
-  let broken: string | undefined
-  for (const child of children) {
-    const { status } = step(state, child)
-    if (isFinished(status)) finished++
-    else if (status === "failed") broken ??= child
-    // Its result counts: it is kept when the run is recovered.
-    else if (status === "executing" || status === "recording") return []
-  }
+  const { attempt, children } = step(state, stepId)
+  if (children === undefined) return []
+  // The result of what still executes counts: it is kept when the run is recovered.
+  if (RunChildren.count(children, "executing", "recording") > 0) return []
+  const [broken] = RunChildren.withStatus(children, ["failed"], 1)
   if (broken !== undefined) {
     const failure = step(state, broken).failure ?? {
       class: "permanent",
@@ -90,10 +86,10 @@ const end = (state: State, stepId: string, now: number): ReadonlyArray<Event> =>
     }
     return [failed(state, stepId, { ...failure, message: `${broken} failed: ${failure.message}` }, now)]
   }
-  if (finished < children.length) return []
-  const result = children.map((child) => step(state, child).result ?? null)
+  if (RunChildren.count(children, "succeeded", "skipped") < children.ids.length) return []
+  const result = [...RunChildren.entries(children)].map(([, child]) => child.result ?? null)
   const bytes = Buffer.byteLength(JSON.stringify(result))
   if (bytes <= fanOutBytesMax) return [{ _tag: "StepSucceeded", stepId, attempt, result, at: now }]
-  const message = `the results of the ${children.length} children of step ${stepId} are ${bytes} bytes of JSON, more than ${fanOutBytesMax}: let each answer less, or write an asset`
+  const message = `the results of the ${children.ids.length} children of step ${stepId} are ${bytes} bytes of JSON, more than ${fanOutBytesMax}: let each answer less, or write an asset`
   return [failed(state, stepId, { class: "permanent", code: "result_too_large", message }, now)]
 }

@@ -1,8 +1,9 @@
 import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
-import { childDefinition, childId, concurrencyDefault, declaredId } from "../FanOut.ts"
+import { childDefinition, concurrencyDefault, declaredId } from "../FanOut.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
+import * as RunChildren from "./RunChildren.ts"
 import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
@@ -48,9 +49,9 @@ export interface StepState {
   /** When waiting ends, epoch ms. */
   readonly deadlineAt?: number
   readonly attentionRaised?: boolean
-  /** Of a fan-out: each child's item by its place, and the ids of the children in order. */
+  /** Of a fan-out: each child's item by its place, and the children. */
   readonly items?: { readonly [index: number]: unknown }
-  readonly children?: ReadonlyArray<string>
+  readonly children?: RunChildren.Children
   readonly startedAt?: number
   readonly finishedAt?: number
 }
@@ -66,6 +67,7 @@ export interface State {
   readonly runKey: string | undefined
   readonly trigger: Trigger
   readonly priority: number
+  /** Declared steps; a fan-out has its children with it (`step`, `allSteps`). */
   readonly steps: Readonly<Record<string, StepState>>
   readonly ended: "succeeded" | "failed" | "canceled" | null
   readonly cancelReason?: string
@@ -110,7 +112,19 @@ export const initial: State = {
   createdAt: 0
 }
 
-export const step = (state: State, stepId: string): StepState => state.steps[stepId] ?? freshStep
+export const step = (state: State, stepId: string): StepState => RunChildren.find(state.steps, stepId) ?? freshStep
+
+/** Whether the run has this step, or this child of a fan-out that has been expanded. */
+export const hasStep = (state: State, stepId: string): boolean => RunChildren.find(state.steps, stepId) !== undefined
+
+/** Every step with its id: the declared ones, then the children of each fan-out. */
+export function* allSteps({ steps }: State): Generator<readonly [stepId: string, step: StepState]> {
+  for (const stepId in steps) yield [stepId, steps[stepId]!]
+  for (const stepId in steps) {
+    const { children } = steps[stepId]!
+    if (children !== undefined) yield* RunChildren.entries(children)
+  }
+}
 
 /** What a step is; of a fan-out's child, what its fan-out says of it. */
 export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined => {
@@ -142,43 +156,50 @@ export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
   const ready = unblockedSteps(state).filter(({ type }) => type !== "fanOut")
   for (const parent of state.definition.steps) {
     if (parent.type !== "fanOut" || !isUnblocked(state, parent)) continue
-    const { children = [] } = step(state, parent.id)
-    let room = parent.concurrency ?? concurrencyDefault
-    const pending: Array<string> = []
-    for (const child of children) {
-      const { status } = step(state, child)
-      if (status === "pending") {
-        if (pending.length < room) pending.push(child)
-      } else if (isInFlight(status)) room--
+    const { children } = step(state, parent.id)
+    if (children === undefined) continue
+    const room = (parent.concurrency ?? concurrencyDefault) - RunChildren.count(children, ...inFlight)
+    for (const child of RunChildren.withStatus(children, ["pending"], Math.max(0, room))) {
+      ready.push(childDefinition(parent, child))
     }
-    for (const child of pending.slice(0, Math.max(0, room))) ready.push(childDefinition(parent, child))
   }
   if (ready.length < inFlightMax / 2) return ready
-  const inFlight = Object.values(state.steps).filter(({ status }) => isInFlight(status)).length
-  return ready.slice(0, Math.max(0, inFlightMax - inFlight))
+  return ready.slice(0, Math.max(0, inFlightMax - stepsIn(state, ...inFlight).length))
 }
 
 /** A step that waits is not: it occupies nothing, and others go on meanwhile. */
-const isInFlight = (status: StepStatus): boolean =>
-  status === "executing" || status === "recording" || status === "locating" || status === "retrying"
+const inFlight: ReadonlyArray<StepStatus> = ["executing", "recording", "locating", "retrying"]
 
-export const hasFailed = (state: State): boolean => Object.values(state.steps).some(({ status }) => status === "failed")
+export const hasFailed = (state: State): boolean => {
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (status === "failed" || (children !== undefined && RunChildren.count(children, "failed") > 0)) return true
+  }
+  return false
+}
 
 export const stepsIn = (state: State, ...statuses: ReadonlyArray<StepStatus>): ReadonlyArray<string> => {
   const found: Array<string> = []
-  for (const stepId in state.steps) if (statuses.includes(state.steps[stepId]!.status)) found.push(stepId)
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (statuses.includes(status)) found.push(stepId)
+    if (children !== undefined) for (const child of RunChildren.withStatus(children, statuses)) found.push(child)
+  }
   return found
 }
 
 export const isComplete = (state: State): boolean => {
-  for (const stepId in state.steps) if (!isFinished(state.steps[stepId]!.status)) return false
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (!isFinished(status)) return false
+    if (children !== undefined && RunChildren.count(children, "succeeded", "skipped") < children.ids.length)
+      return false
+  }
   return state.definition !== null
 }
 
-const setStep = (state: State, stepId: string, change: Partial<StepState>): State => ({
-  ...state,
-  steps: { ...state.steps, [stepId]: { ...step(state, stepId), ...change } }
-})
+const setStep = (state: State, stepId: string, change: Partial<StepState>): State =>
+  replaceStep(state, stepId, { ...step(state, stepId), ...change })
 
 /** What the last execution left, if it is not to be shown of a step that has yet to begin (again). */
 const unbegun = (current: StepState): StepState => {
@@ -206,7 +227,7 @@ const withOne = (ids: ReadonlyArray<string> | undefined, id: string): ReadonlyAr
 
 const replaceStep = (state: State, stepId: string, next: StepState): State => ({
   ...state,
-  steps: { ...state.steps, [stepId]: next }
+  steps: RunChildren.replace(state.steps, stepId, next)
 })
 
 export const evolve = (state: State, event: Event): State => {
@@ -242,20 +263,15 @@ export const evolve = (state: State, event: Event): State => {
       }
     case "StepExpanded": {
       const { at, attempt, items, only, stepId } = event
-      const steps: Record<string, StepState> = { ...state.steps }
-      const places = items.map((_, position) => only?.[position] ?? position)
-      const children = places.map((index) => childId(stepId, index))
-      // Of a run that was recovered, the children are there and keep what they have.
-      for (const child of children) steps[child] ??= freshStep
-      steps[stepId] = {
+      return replaceStep(state, stepId, {
         ...unbegun(step(state, stepId)),
         status: "expanded",
         attempt,
-        items: Object.fromEntries(places.map((index, position) => [index, items[position]])),
-        children,
+        items: Object.fromEntries(items.map((item, position) => [only?.[position] ?? position, item])),
+        // Of a run that was recovered, the children are there and keep what they have.
+        children: RunChildren.make(stepId, items.length, only, (child) => step(state, child)),
         startedAt: at
-      }
-      return { ...state, steps }
+      })
     }
     case "StepSucceeded": {
       const produced = event.produced ?? []

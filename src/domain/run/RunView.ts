@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import type { Failure } from "../Failure.ts"
-import { type State, type StepState, step, stepsIn } from "./RunState.ts"
+import * as RunChildren from "./RunChildren.ts"
+import { type State, type StepState, type StepStatus, step, stepsIn } from "./RunState.ts"
 
 export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
 export type PublicStepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled"
@@ -13,7 +14,7 @@ export const statusOf = (state: State): RunStatus => {
   return state.startedAt === undefined ? "pending" : "running"
 }
 
-export const publicStepStatus = ({ status }: StepState): PublicStepStatus => {
+export const publicStepStatus = ({ status }: Pick<StepState, "status">): PublicStepStatus => {
   switch (status) {
     case "expanded":
     case "executing":
@@ -79,10 +80,12 @@ export interface ChildCounts {
   readonly canceled: number
 }
 
-const childCounts = (state: State, children: ReadonlyArray<string>): ChildCounts => {
+const childCounts = (children: RunChildren.Children): ChildCounts => {
   const none = { pending: 0, running: 0, waiting: 0, succeeded: 0, failed: 0, skipped: 0, canceled: 0 }
-  for (const child of children) none[publicStepStatus(step(state, child))]++
-  return { total: children.length, ...none }
+  for (const [status, count] of Object.entries(children.counts)) {
+    none[publicStepStatus({ status: status as StepStatus })] += count
+  }
+  return { total: children.ids.length, ...none }
 }
 
 /** A fan-out that goes on stands where its children do, as a run does by its steps. */
@@ -91,7 +94,7 @@ const fanOutStatus = ({ running, waiting }: ChildCounts): PublicStepStatus =>
 
 const stepView = (state: State, stepId: string) => {
   const current = step(state, stepId)
-  const children = current.children === undefined ? undefined : childCounts(state, current.children)
+  const children = current.children === undefined ? undefined : childCounts(current.children)
   const produced = current.produced.map((asset) => ({
     assetId: asset.assetId,
     partitionKey: shownPartition(asset.partitionKey),
@@ -132,7 +135,7 @@ export const view = (state: State, streamVersion: number) => {
     parameters: state.parameters,
     trigger: state.trigger,
     steps: (state.definition?.steps ?? []).flatMap(({ id }) =>
-      [id, ...(step(state, id).children ?? [])].map((stepId) => stepView(state, stepId))
+      [id, ...(step(state, id).children?.ids ?? [])].map((stepId) => stepView(state, stepId))
     ),
     ...(failure === undefined ? {} : { failure: { ...shownFailure(failure), stepId: failure.stepId } }),
     ...(state.cancelReason === undefined ? {} : { cancelReason: state.cancelReason }),
