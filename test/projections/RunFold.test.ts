@@ -46,7 +46,7 @@ describe("RunFold", () => {
           )
         }
       }),
-      { numRuns: 300 }
+      { numRuns: 200 }
     )
     // The property says something about the interesting ones only if they occurred.
     const expected: ReadonlyArray<Stored["_tag"]> = [

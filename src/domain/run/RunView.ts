@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 import type { Failure } from "../Failure.ts"
-import * as RunChildren from "./RunChildren.ts"
+import type * as RunChildren from "./RunChildren.ts"
 import { type State, type StepState, type StepStatus, step, stepsIn } from "./RunState.ts"
 
 export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
