@@ -7,10 +7,10 @@ import type { UsedInput } from "../domain/Production.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
 import * as Freshness from "../domain/Freshness.ts"
 import * as Actors from "./Actors.ts"
+import { templateContext } from "../domain/run/RunTemplates.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import { InputPartitions } from "./InputPartitions.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
-import { templateContext } from "./TemplateContext.ts"
 import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** A consumed asset partition of one step of one run. */
@@ -51,7 +51,7 @@ export class Inputs extends Context.Service<
 
       const resolve = Effect.fnUntraced(function* (run: RunState, stepId: string) {
         const { definition, partitionKey } = run
-        const consumer = { definition, partitionKey, context: templateContext(run) }
+        const consumer = { definition, partitionKey, context: templateContext(run, stepId) }
         const found: Array<ResolvedInput> = []
         for (const consumed of stepDefinition(run, stepId)?.consumes ?? []) {
           const { maxAgeMs, optional } = consumed

@@ -7,7 +7,7 @@ import { type Command, decider, type Rejection, type Unstamped } from "../domain
 import * as RecoveryDemand from "../domain/recovery/RecoveryDemand.ts"
 import * as RecoveryEvents from "../domain/recovery/RecoveryEvents.ts"
 import { type State, waiters } from "../domain/recovery/RecoveryState.ts"
-import { step } from "../domain/run/RunState.ts"
+import { allSteps, step } from "../domain/run/RunState.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
@@ -194,7 +194,8 @@ export const make = Effect.gen(function* () {
           // A recovery goes before equals of the best of its waiters.
           priority: Math.max(0, priority - 1),
           only: recovery.only,
-          results: producer.results
+          results: producer.results,
+          items: producer.item === undefined ? {} : { [producer.stepId]: producer.item }
         })
       )
       return yield* commit({ _tag: "ConfirmStart", attempt })
@@ -205,11 +206,12 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       while (recovery.producerRunId !== null) {
         const { state } = yield* Effect.orDie(runs.execute(recovery.producerRunId, { _tag: "Read" }))
-        const waiting = Object.values(state.steps).find(
-          ({ status, waitingFor }) => status === "waiting" && waitingFor?.type === "store"
+        const waiting = [...allSteps(state)].find(
+          ([, { status, waitingFor }]) => status === "waiting" && waitingFor?.type === "store"
         )
-        if (waiting?.waitingFor?.store === undefined) return
-        yield* health.awaitReady(waiting.waitingFor.store)
+        const store = waiting?.[1].waitingFor?.store
+        if (store === undefined) return
+        yield* health.awaitReady(store)
         yield* Effect.sleep(Duration.millis(recovery.attemptTimeoutMs))
       }
     })

@@ -4,7 +4,7 @@ import * as Id from "../domain/Id.ts"
 import type { Waiter } from "../domain/recovery/RecoveryEvents.ts"
 import type { State as RecoveryState } from "../domain/recovery/RecoveryState.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
-import { causesHeal, type State as RunState, step, stepDefinition } from "../domain/run/RunState.ts"
+import { allSteps, causesHeal, type State as RunState, step, stepDefinition } from "../domain/run/RunState.ts"
 import * as Actors from "./Actors.ts"
 import type { Reality } from "./AssetCheck.ts"
 import { Definitions } from "./Definitions.ts"
@@ -94,7 +94,7 @@ export class RecoveryDesk extends Context.Service<
         const awaited = [...state.parents]
         if (state.producerRunId === null || state.status !== "running") return awaited
         const producer = yield* Effect.orDie(runs.execute(state.producerRunId, { _tag: "Read" }))
-        for (const { status, waitingFor } of Object.values(producer.state.steps)) {
+        for (const [, { status, waitingFor }] of allSteps(producer.state)) {
           if (status === "waiting" && waitingFor?.recoveryId !== undefined) awaited.push(waitingFor.recoveryId)
         }
         return awaited

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Result } from "effect"
 import type { StepDefinition } from "../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
+import { childOf, declaredId, itemContext } from "../domain/FanOut.ts"
 import * as Id from "../domain/Id.ts"
 import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
 import type * as Asset from "../domain/Asset.ts"
@@ -78,7 +79,8 @@ export class RecoveryPlanner extends Context.Service<
         if (newest !== undefined) return newest
         if (latest === null) return null
         const defined = definitions.get(latest.workflow, latest.version)
-        const step = defined?.definition.steps.find(({ id }) => id === latest.stepId)
+        const declared = declaredId(latest.stepId)
+        const step = defined?.definition.steps.find(({ id }) => id === declared)
         const produces = step?.produces.find(({ assetId }) => Id.assetKey(assetId) === Id.assetKey(ref.assetId))
         return defined === undefined || step === undefined || produces === undefined
           ? null
@@ -98,16 +100,25 @@ export class RecoveryPlanner extends Context.Service<
         return defined.definition.steps.map(({ id }) => id).filter((id) => before.has(id))
       }
 
-      /** Recorded results of the other steps of the run that made the lost generation. */
-      const recordedResults = Effect.fnUntraced(function* (latest: Asset.Generation | null) {
+      /**
+       * What the run that made the lost generation has recorded: results of its other steps, and where a child of a
+       * fan-out made it, that child with its item.
+       */
+      const recorded = Effect.fnUntraced(function* (latest: Asset.Generation | null, step: StepDefinition) {
         const results: Record<string, unknown> = {}
-        if (latest === null) return results
+        const whole = { stepId: step.id, results }
+        if (latest === null) return whole
         const made = yield* Effect.result(runs.execute(latest.runId, { _tag: "Read" }))
-        if (Result.isFailure(made)) return results
-        for (const [stepId, { result }] of Object.entries(made.success.state.steps)) {
+        if (Result.isFailure(made)) return whole
+        const { steps } = made.success.state
+        const child = childOf(latest.stepId)
+        const items = child?.parent === step.id && step.type === "fanOut" ? steps[step.id]?.items : undefined
+        for (const [stepId, { result }] of Object.entries(steps)) {
           if (result !== undefined) results[stepId] = result
         }
-        return results
+        return child === null || items === undefined
+          ? whole
+          : { stepId: latest.stepId, item: items[child.index] ?? null, results }
       })
 
       /** An input of a round of updates that was never produced: nothing waits for it (T31). */
@@ -134,7 +145,8 @@ export class RecoveryPlanner extends Context.Service<
           },
           parameters: producer.parameters,
           steps,
-          trigger: { type: "recovery" }
+          trigger: { type: "recovery" },
+          ...(producer.item === undefined ? {} : itemContext(step, producer.item, childOf(producer.stepId)?.index ?? 0))
         }
         const { definition = null } = definitions.get(producer.workflow, producer.version) ?? {}
         const consumer = { definition, partitionKey: producer.partitionKey, context }
@@ -203,7 +215,7 @@ export class RecoveryPlanner extends Context.Service<
             }
             const { defined, produces, step } = found
             const { slug, version } = defined
-            if (!jobs.has(step.jobSlug)) {
+            if (step.jobSlug !== undefined && !jobs.has(step.jobSlug)) {
               return no("producer_gone", `job ${step.jobSlug} of step ${step.id} of workflow ${slug} no longer exists`)
             }
             if (!defined.definition.recovery.enabled || !produces.recovery.enabled) {
@@ -212,15 +224,14 @@ export class RecoveryPlanner extends Context.Service<
             if (latest !== null && !produces.recovery.idempotent) {
               return no("not_idempotent", `step ${step.id} of workflow ${slug} declares it as not idempotent`)
             }
-            const results = yield* recordedResults(made)
+            const provenance = yield* recorded(made, step)
             const partitionKey = made === null ? ref.partitionKey || undefined : made.runPartitionKey
             const producer: Producer = {
               workflow: slug,
               version,
-              stepId: step.id,
+              ...provenance,
               parameters: made === null ? defined.definition.defaultParameters : made.parameters,
               ...(partitionKey === undefined ? {} : { partitionKey }),
-              results,
               before: stepsBefore(defined, step)
             }
             const { inputs, selfInput } = yield* inputsOf(ref, step, producer, latest)

@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { EventStore } from "../eventstore/EventStore.ts"
 import { leaseMs } from "../domain/run/RunDemand.ts"
+import { allSteps } from "../domain/run/RunState.ts"
 import { type State as RecoveryState, isTerminal } from "../domain/recovery/RecoveryState.ts"
 import * as Actors from "./Actors.ts"
 import { ActorSystem, wakeStream } from "./ActorSystem.ts"
@@ -61,7 +62,7 @@ const findLostWakes = Effect.gen(function* () {
     yield* Effect.logWarning(`${streamName} waits for something that has ended: it looks again`)
     if (streamName.slice(0, dash) === "run") {
       const { state } = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-      for (const { waitingFor } of Object.values(state.steps)) {
+      for (const [, { waitingFor }] of allSteps(state)) {
         if (waitingFor?.recoveryId === undefined) continue
         const waitsOn = `recovery-${waitingFor.recoveryId}`
         const awaited = yield* Effect.orDie(recoveries.execute(waitingFor.recoveryId, { _tag: "Read" }))

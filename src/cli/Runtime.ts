@@ -46,6 +46,7 @@ import * as Sweeper from "../actors/Sweeper.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import { type HttpAccess, parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
 import { Timestore } from "../capabilities/Timestore.ts"
@@ -65,6 +66,10 @@ export interface RuntimeSettings {
   readonly jobs: ReadonlyArray<Job>
   readonly timestoreStore: string | undefined
   readonly timestoreCacheBytes?: number | undefined
+  /** Hosts that http steps may ask although they are not public; default: none. */
+  readonly httpAllow?: ReadonlyArray<string> | undefined
+  /** How http steps look names up; default: the system's way. */
+  readonly httpResolve?: HttpAccess["resolve"] | undefined
   /** Folder of this process's own for local copies of partitions. */
   readonly cacheDir: string
   readonly materializer: {
@@ -89,7 +94,14 @@ export const engine = (settings: RuntimeSettings) => {
   })
   const app = Layer.succeed(App, {
     jobs: new Map(settings.jobs.map((job) => [job.slug, job])),
-    timestoreStore: settings.timestoreStore
+    timestoreStore: settings.timestoreStore,
+    http: {
+      access: {
+        allow: (settings.httpAllow ?? []).flatMap((text) => parseAllowed(text) ?? []),
+        resolve: settings.httpResolve ?? resolveBySystem
+      },
+      env: (name) => process.env[name]
+    }
   })
   const storeHealth = Layer.unwrap(
     Effect.map(StoreUse.make, (use) => StoreHealth.layer({ settleMs: settings.settleMs, ...use }))

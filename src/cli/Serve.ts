@@ -27,7 +27,8 @@ const emptyApp: CheckedApp = {
   stores: {},
   jobs: new Map(),
   workflows: [],
-  timestore: { store: undefined, cacheBytes: 1024 ** 3 }
+  timestore: { store: undefined, cacheBytes: 1024 ** 3 },
+  http: { allow: [] }
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -87,6 +88,7 @@ export const start = Effect.fn("Serve.start")(function* (
     jobs: [...app.jobs.values()],
     timestoreStore: app.timestore.store,
     timestoreCacheBytes: app.timestore.cacheBytes,
+    httpAllow: app.http.allow,
     cacheDir: join(settings.dataDir, "partition-cache")
     // There before the actors: what a run that goes on does at once is told too.
   }).pipe(Layer.provide(StrayErrors.exitIsTold))

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { Cron, DateTime, Effect, Option, Result, Schema, SchemaIssue } from "effect"
 import * as Lists from "./DefinitionLists.ts"
+import { Expectation, HttpAsset, HttpRequest } from "./HttpStep.ts"
 import * as Id from "./Id.ts"
 import {
   canonicalJson,
@@ -12,6 +13,7 @@ import {
   type Problem
 } from "./JsonBounds.ts"
 import { partitionKeyFault } from "./Partitioning.ts"
+import * as StepKind from "./StepKind.ts"
 
 /** Longest time in ms that a timer takes (2^31 - 1, about 24.8 days): the bound of every time-out and delay. */
 export const timerMsMax = 2_147_483_647
@@ -210,19 +212,40 @@ export const ConsumedAsset = Schema.Struct({
 })
 export type ConsumedAsset = typeof ConsumedAsset.Type
 
-/** One step. `optional` allows an operator to skip it; without `heartbeatTimeoutMs` heartbeats only report progress. */
-export const StepDefinition = Schema.Struct({
-  id: StepId,
-  jobSlug: Slug,
-  dependsOn: orElse(listUpTo(StepId, Lists.dependsOnMax), []),
+/** What is executed, and how. Without `heartbeatTimeoutMs` heartbeats only report progress. */
+const execution = {
+  jobSlug: Schema.optionalKey(Slug),
+  request: Schema.optionalKey(HttpRequest),
+  expect: Schema.optionalKey(Expectation),
+  assets: Schema.optionalKey(listUpTo(HttpAsset, 100)),
   parameters: orElse(json, {}),
-  optional: orElse(Schema.Boolean, false),
   timeoutMs: orElse(timerMs, 600_000),
   heartbeatTimeoutMs: Schema.optionalKey(timerMs),
   retryPolicy: orElse(RetryPolicy, {}),
   recovery: orElse(StepRecovery, {}),
   produces: orElse(listUpTo(ProducedAsset, Lists.producesMax), []),
   consumes: orElse(listUpTo(ConsumedAsset, Lists.consumesMax), [])
+}
+
+/** What each child of a fan-out does. */
+const FanOutChild = Schema.Struct({ type: orElse(Schema.Literals(["job", "http"]), "job"), ...execution })
+
+/**
+ * One step. Which fields belong to which `type` is said by `StepKind`; `optional` allows an operator to skip it. Of a
+ * fan-out, what its `step` says of execution and assets stands on the decoded definition itself too (`plain`), so that
+ * whoever asks what a workflow makes and needs finds it there.
+ */
+export const StepDefinition = Schema.Struct({
+  id: StepId,
+  type: orElse(Schema.Literals(["job", "http", "fanOut"]), "job"),
+  dependsOn: orElse(listUpTo(StepId, Lists.dependsOnMax), []),
+  optional: orElse(Schema.Boolean, false),
+  over: Schema.optionalKey(textUpTo(2000)),
+  as: Schema.optionalKey(StepKind.ItemName),
+  limit: Schema.optionalKey(int(1, 10_000)),
+  concurrency: Schema.optionalKey(int(1, 1000)),
+  step: Schema.optionalKey(FanOutChild),
+  ...execution
 })
 export type StepDefinition = typeof StepDefinition.Type
 
@@ -280,7 +303,8 @@ export const shapeOf = (input: unknown, slug?: string): Shape => {
     ...Result.match(decoded, {
       onSuccess: () => [],
       onFailure: (faults) => faults.filter(({ path }) => !broken.has(path))
-    })
+    }),
+    ...StepKind.problems(source)
   ]
   // A slug that cannot be one is told once, also when the body has another.
   if (contradicts(copied.value, slug) && !problems.some(({ path }) => path === "slug")) {
@@ -323,9 +347,11 @@ const withSlug = (value: Schema.Json, slug: string | undefined): Schema.Json => 
 const contradicts = (value: Schema.Json, slug: string | undefined): boolean =>
   slug !== undefined && isObject(value) && value.slug !== undefined && value.slug !== slug
 
-/** No retry is one attempt, whatever number stands beside it. */
-const plain = (step: StepDefinition): StepDefinition =>
-  step.retryPolicy.strategy === "none" ? { ...step, retryPolicy: { ...step.retryPolicy, maxAttempts: 1 } } : step
+/** No retry is one attempt, whatever number stands beside it. A fan-out has the execution and assets of its children. */
+const plain = (written: StepDefinition): StepDefinition => {
+  const step = written.step === undefined ? written : { ...written, ...written.step, type: written.type }
+  return step.retryPolicy.strategy === "none" ? { ...step, retryPolicy: { ...step.retryPolicy, maxAttempts: 1 } } : step
+}
 
 const decodeWorkflow = Schema.decodeUnknownResult(Workflow, { errors: "all", onExcessProperty: "error" })
 

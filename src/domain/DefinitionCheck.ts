@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import { Result, type Schema } from "effect"
 import { type Definition, DefinitionInvalid, shapeOf } from "./Definition.ts"
 import * as DefaultParameters from "./DefaultParameters.ts"
 import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.ts"
@@ -32,9 +32,9 @@ export const parse = (
  */
 export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean): ReadonlyArray<Problem> => [
   ...parameters(outline),
-  ...outline.steps.flatMap(({ produces }, step) =>
+  ...outline.steps.flatMap(({ path, produces }) =>
     produces.flatMap(({ schema }, position) =>
-      schema === undefined ? [] : schemaProblems(schema, ["steps", step, "produces", position, "schema"])
+      schema === undefined ? [] : schemaProblems(schema, [...path, "produces", position, "schema"])
     )
   ),
   ...duplicateIds(outline.steps),
@@ -64,10 +64,10 @@ const duplicateIds = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem>
 }
 
 const unknownJobs = (steps: ReadonlyArray<OutlineStep>, isKnownJob: (jobSlug: string) => boolean) =>
-  steps.flatMap(({ jobSlug }, index) =>
+  steps.flatMap(({ jobSlug, path }) =>
     jobSlug === undefined || isKnownJob(jobSlug)
       ? []
-      : [problem(["steps", index, "jobSlug"], `job "${jobSlug}" is not defined by the app`)]
+      : [problem([...path, "jobSlug"], `job "${jobSlug}" is not defined by the app`)]
   )
 
 const dependencies = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
@@ -129,7 +129,7 @@ const assets = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
   for (const [index, step] of steps.entries()) {
     for (const [position, { assetId }] of step.produces.entries()) {
       if (assetId === undefined) continue
-      const path = ["steps", index, "produces", position, "assetId"]
+      const path = [...step.path, "produces", position, "assetId"]
       const earlier = producers.get(Id.assetKey(assetId))
       if (earlier === undefined) producers.set(Id.assetKey(assetId), nameOf(step, index))
       else found.push(problem(path, `asset "${assetId}" is already produced by ${earlier}`))
@@ -139,7 +139,7 @@ const assets = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> => {
       if (assetId !== undefined && own.has(Id.assetKey(assetId))) {
         found.push(
           problem(
-            ["steps", index, "consumes", position, "assetId"],
+            [...step.path, "consumes", position, "assetId"],
             `${nameOf(step, index)} consumes "${assetId}" and produces it`
           )
         )
@@ -161,10 +161,13 @@ const templates = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> =>
         ? undefined
         : `names step "${stepId}", on which ${step.id === undefined ? `steps[${index}]` : `step "${step.id}"`} does not depend`
     }
+    const found = (value: Schema.Json, path: ReadonlyArray<PropertyKey>, names: ReadonlyArray<string>) =>
+      Template.problems(value, path, stepFault, new Set([...Template.roots, ...names]))
     return [
-      ...Template.problems(step.parameters, ["steps", index, "parameters"], stepFault),
+      ...found(step.parameters, [...step.path, "parameters"], step.names),
+      ...step.templates.flatMap(({ names, path, value }) => found(value, path, names)),
       ...step.consumes.flatMap(({ partitionKey }, position) =>
-        Template.problems(partitionKey, ["steps", index, "consumes", position, "partitionKey"], stepFault)
+        found(partitionKey, [...step.path, "consumes", position, "partitionKey"], step.names)
       )
     ]
   })

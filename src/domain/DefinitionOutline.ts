@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import { ConsumedAsset, Partitioning, runPartitionKeyTemplate, Schedule } from "./Definition.ts"
 import { isObject, type JsonObject } from "./JsonBounds.ts"
+import { itemNames } from "./StepKind.ts"
 
 /**
  * What a definition says about how its parts hang together, as far as it can be read: what has the wrong shape is
@@ -15,6 +16,16 @@ export interface Outline {
 
 export interface OutlineStep {
   readonly id: string | undefined
+  /** Where it is said what is executed: of a fan-out, within its `step`. */
+  readonly path: ReadonlyArray<PropertyKey>
+  /** Further texts with templates, and the names that they may use besides those of every template. */
+  readonly templates: ReadonlyArray<{
+    readonly path: ReadonlyArray<PropertyKey>
+    readonly value: Schema.Json
+    readonly names: ReadonlyArray<string>
+  }>
+  /** Names that templates of what is executed may use besides. */
+  readonly names: ReadonlyArray<string>
   readonly jobSlug: string | undefined
   readonly dependsOn: ReadonlyArray<string | undefined>
   readonly parameters: Schema.Json
@@ -46,12 +57,23 @@ export const outlineOf = (source: Schema.Json): Outline => {
     parametersSchema: objectOf(parametersSchema),
     defaultParameters: objectOf(defaultParameters),
     schedule: readable(decodeSchedule, schedule),
-    steps: listOf(steps).map((value): OutlineStep => {
-      const step = objectOr(value)
+    steps: listOf(steps).map((value, index): OutlineStep => {
+      const whole = objectOr(value)
+      const isFanOut = whole.type === "fanOut"
+      const step = isFanOut ? objectOr(whole.step) : whole
+      const path = isFanOut ? ["steps", index, "step"] : ["steps", index]
+      const names = isFanOut ? [...itemNames, ...(textOf(whole.as) === undefined ? [] : [textOf(whole.as)!])] : []
+      const over = isFanOut && typeof whole.over === "string" ? [whole.over] : []
       return {
-        id: textOf(step.id),
+        id: textOf(whole.id),
+        path,
+        names,
+        templates: [
+          ...over.map((text) => ({ path: ["steps", index, "over"], value: text, names: [] })),
+          ...requestTemplates(step, path, names)
+        ],
         jobSlug: textOf(step.jobSlug),
-        dependsOn: listOf(step.dependsOn).map(textOf),
+        dependsOn: listOf(whole.dependsOn).map(textOf),
         parameters: step.parameters ?? {},
         produces: listOf(step.produces)
           .map(objectOr)
@@ -70,6 +92,27 @@ export const outlineOf = (source: Schema.Json): Outline => {
       }
     })
   }
+}
+
+/** The templates of an http step; those of its assets may name the answer. */
+const requestTemplates = (
+  { assets, request }: JsonObject,
+  path: ReadonlyArray<PropertyKey>,
+  names: ReadonlyArray<string>
+): OutlineStep["templates"] => {
+  const { body, headers, url } = objectOr(request)
+  const at = (value: Schema.Json | undefined, ...more: ReadonlyArray<PropertyKey>) =>
+    value === undefined ? [] : [{ path: [...path, ...more], value, names }]
+  const ofHeaders = Object.entries(objectOr(headers)).flatMap(([name, value]) =>
+    typeof value === "string" ? at(value, "request", "headers", name) : []
+  )
+  const ofAssets = listOf(assets).flatMap((asset, index) => {
+    const { partitionKey, payload } = objectOr(asset)
+    return [...at(partitionKey, "assets", index, "partitionKey"), ...at(payload, "assets", index, "payload")].map(
+      (template) => ({ ...template, names: [...names, "response"] })
+    )
+  })
+  return [...at(url, "request", "url"), ...ofHeaders, ...at(body, "request", "body"), ...ofAssets]
 }
 
 const listOf = (value: Schema.Json | undefined): ReadonlyArray<Schema.Json> => (Array.isArray(value) ? value : [])

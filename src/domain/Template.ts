@@ -1,8 +1,8 @@
 import { Result, Schema } from "effect"
 import { pathText, type JsonObject, type Problem, reservedKeys } from "./JsonBounds.ts"
 
-/** What a template may name; everything else is a fault of the definition. */
-const roots: ReadonlySet<string> = new Set(["run", "parameters", "steps", "trigger"])
+/** What every template may name; everything else is a fault of the definition, unless its place gives it more names. */
+export const roots: ReadonlySet<string> = new Set(["run", "parameters", "steps", "trigger"])
 
 /** Bounds of one template text, in characters, placeholders and path segments. */
 const bounds = { textLengthMax: 100_000, placeholdersMax: 100, segmentsMax: 32 }
@@ -10,7 +10,7 @@ const bounds = { textLengthMax: 100_000, placeholdersMax: 100, segmentsMax: 32 }
 /** Bound of what one text may become, in characters: results of steps are large, and a text may repeat them. */
 const renderedLengthMax = 1_048_576
 
-/** Values by name: `run`, `parameters`, `steps`, `trigger`. Everything in it is JSON. */
+/** Values by name: `run`, `parameters`, `steps`, `trigger`, and others where there are. Everything in it is JSON. */
 export type Context = { readonly [root: string]: unknown }
 
 /** A template that cannot be read, or names what is not there. `path` says where it stands, `expression` what it is. */
@@ -34,9 +34,11 @@ export type Part = string | Expression
 /**
  * Reads a text with placeholders such as `{{ run.partitionKey }}`, `{{ parameters.a.b }}`, `{{ steps.load.result[0] }}`
  * and `{{ trigger["type"] }}`. Fails with what is wrong and the expression in question; `}}` alone is plain text.
+ * `names`: what may be named.
  */
 export const parse = (
-  text: string
+  text: string,
+  names: ReadonlySet<string> = roots
 ): Result.Result<ReadonlyArray<Part>, { readonly expression: string; readonly reason: string }> => {
   const fault = (expression: string, reason: string) => Result.fail({ expression: expression.slice(0, 200), reason })
   if (text.length > bounds.textLengthMax && text.includes("{{")) {
@@ -52,7 +54,7 @@ export const parse = (
     if (close < 0) return fault(text.slice(open + 2).trim(), "is not closed by }}")
     if (open > at) parts.push(text.slice(at, open))
     const source = text.slice(open + 2, close).trim()
-    const expression = literal === null ? parsePath(source) : parseLiteral(literal[1]!)
+    const expression = literal === null ? parsePath(source, names) : parseLiteral(literal[1]!)
     if (typeof expression === "string") return fault(source, expression)
     parts.push(expression)
     if (parts.length > bounds.placeholdersMax * 2)
@@ -70,7 +72,7 @@ export const render = (
   path: string
 ): Result.Result<Schema.Json, TemplateUnresolved> => {
   if (!text.includes("{{")) return Result.succeed(text)
-  const parsed = parse(text)
+  const parsed = parse(text, namesOf(context))
   if (Result.isFailure(parsed)) return Result.fail(new TemplateUnresolved({ path, ...parsed.failure }))
   const parts = parsed.success
   let rendered = ""
@@ -118,17 +120,27 @@ export const renderDeep = (
   return Result.succeed(Object.fromEntries(entries))
 }
 
-/** Every fault of the templates in `value` that can be seen without a run. `stepFault` judges a named step's id. */
+/** What is there to be named besides `roots`, which are known even where they have no value. */
+const namesOf = (context: Context): ReadonlySet<string> => {
+  const more = Object.keys(context).filter((name) => !roots.has(name))
+  return more.length === 0 ? roots : new Set([...roots, ...more])
+}
+
+/**
+ * Every fault of the templates in `value` that can be seen without a run. `stepFault` judges a named step's id; `names`:
+ * what may be named.
+ */
 export const problems = (
   value: Schema.Json,
   path: ReadonlyArray<PropertyKey>,
-  stepFault: (stepId: string) => string | undefined
+  stepFault: (stepId: string) => string | undefined,
+  names: ReadonlySet<string> = roots
 ): ReadonlyArray<Problem> => {
   if (typeof value === "string") {
     const fault = (expression: string, reason: string) => [
       { path: pathText(path), message: `{{ ${expression} }} ${reason}` }
     ]
-    const parsed = parse(value)
+    const parsed = parse(value, names)
     if (Result.isFailure(parsed)) return fault(parsed.failure.expression, parsed.failure.reason)
     return parsed.success.flatMap((part) => {
       if (typeof part === "string" || part._tag === "Literal" || part.segments[0] !== "steps") return []
@@ -138,8 +150,8 @@ export const problems = (
   }
   if (typeof value !== "object" || value === null) return []
   return Array.isArray(value)
-    ? value.flatMap((item, index) => problems(item, [...path, index], stepFault))
-    : Object.entries(value).flatMap(([key, item]) => problems(item, [...path, key], stepFault))
+    ? value.flatMap((item, index) => problems(item, [...path, index], stepFault, names))
+    : Object.entries(value).flatMap(([key, item]) => problems(item, [...path, key], stepFault, names))
 }
 
 const parseLiteral = (source: string): Expression | string => {
@@ -153,10 +165,10 @@ const parseLiteral = (source: string): Expression | string => {
 const segmentPattern = /\.([A-Za-z0-9_$-]+)|\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]/y
 
 /** The path, or what is wrong with it. */
-const parsePath = (source: string): Expression | string => {
+const parsePath = (source: string, names: ReadonlySet<string>): Expression | string => {
   if (source === "") return "is empty"
-  const root = /^[A-Za-z]+/.exec(source)?.[0] ?? ""
-  if (!roots.has(root)) return `must start with one of ${[...roots].join(", ")}`
+  const root = /^[A-Za-z][A-Za-z0-9_]*/.exec(source)?.[0] ?? ""
+  if (!names.has(root)) return `must start with one of ${[...names].join(", ")}`
   const segments: Array<string | number> = [root]
   segmentPattern.lastIndex = root.length
   while (segmentPattern.lastIndex < source.length) {

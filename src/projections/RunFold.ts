@@ -1,4 +1,5 @@
 import type { Failure } from "../domain/Failure.ts"
+import { childId, declaredId } from "../domain/FanOut.ts"
 import { Event, type Stored } from "../domain/run/RunEvents.ts"
 import type { RunStatus } from "../domain/run/RunView.ts"
 
@@ -11,6 +12,7 @@ import type { RunStatus } from "../domain/run/RunView.ts"
 /** A step's `RunState` status as one letter, because it is stored for every step of every run that goes on. */
 export const letters = {
   pending: "p",
+  expanded: "e",
   executing: "x",
   recording: "o",
   locating: "l",
@@ -88,6 +90,14 @@ export const apply = (row: Row, event: Foldable): boolean => {
       row.steps[event.data<Data<"StepStarted">>().stepId] = [letters.executing, at]
       row.startedAt ??= at
       return true
+    case "StepExpanded": {
+      const { items, only, stepId } = event.data<Data<"StepExpanded">>()
+      row.steps[stepId] = [letters.expanded, at]
+      for (const position of items.keys()) {
+        row.steps[childId(stepId, only?.[position] ?? position)] ??= [letters.pending, at]
+      }
+      return true
+    }
     case "StepSucceeded": {
       const { produced, stepId } = event.data<Data<"StepSucceeded">>()
       row.steps[stepId] = [produced === undefined || produced.length === 0 ? letters.succeeded : letters.recording, at]
@@ -202,16 +212,22 @@ export const countsOf = (row: Row, graph: Graph): Counts => {
   }
   // A run that has failed begins no other step.
   if (failed) return counts
+  const unblockedSince = new Map<string, number>()
   for (const { dependsOn, id } of graph) {
-    const step = row.steps[id]
-    if (step?.[0] !== letters.pending) continue
-    let since = step[1]
-    const ready = dependsOn.every((dependency) => {
+    let since = 0
+    const unblocked = dependsOn.every((dependency) => {
       const [status, finished] = row.steps[dependency] ?? [letters.pending, 0]
       since = Math.max(since, finished)
       return status === letters.succeeded || status === letters.skipped
     })
-    if (!ready) continue
+    if (unblocked) unblockedSince.set(id, since)
+  }
+  for (const stepId in row.steps) {
+    const [status, pendingSince] = row.steps[stepId]!
+    // Children of a fan-out count as steps do; those beyond its concurrency have no slot either.
+    const unblocked = status === letters.pending ? unblockedSince.get(declaredId(stepId)) : undefined
+    if (unblocked === undefined) continue
+    const since = Math.max(pendingSince, unblocked)
     counts.waiting++
     counts.waitingSince = counts.waitingSince === null ? since : Math.min(counts.waitingSince, since)
   }

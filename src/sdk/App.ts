@@ -20,6 +20,13 @@ export interface App {
     /** Bound of the local copies that DuckDB reads, in bytes; default 1 GiB. */
     readonly cacheBytes?: number
   }
+  readonly http?: {
+    /**
+     * Hosts that http steps may ask although their address is private: `localhost:8080`, `*.internal.example`,
+     * `[::1]:8080`. Public hosts need no entry.
+     */
+    readonly allow?: ReadonlyArray<string>
+  }
 }
 
 /** Not `instanceof` or identity: the app may have loaded this module as another copy. */

@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
 import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
@@ -14,6 +15,7 @@ export interface CheckedApp {
   readonly workflows: ReadonlyArray<Definition>
   /** `store` is undefined when the app has several stores and names none: the timestore then cannot be used. */
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
+  readonly http: { readonly allow: ReadonlyArray<string> }
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -46,7 +48,7 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     ...unknownTimestore(field(input.timestore, "store"), input.stores)
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { jobs = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, jobs = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -54,7 +56,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     timestore: {
       store: timestore.store ?? timestoreOf(Object.keys(stores)),
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
-    }
+    },
+    http: { allow: http.allow ?? [] }
   })
 }
 
@@ -63,6 +66,14 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
 const Run = Schema.declare((value: unknown): value is Job["run"] => typeof value === "function").annotate({
   expected: "a function"
 })
+
+const AllowedHost = Schema.String.check(
+  Schema.makeFilter((text: string) =>
+    parseAllowed(text) === undefined
+      ? "must be a host such as localhost, localhost:8080, *.internal.example or [::1]:8080"
+      : true
+  )
+)
 
 const Shape = Schema.Struct({
   stores: Schema.optional(StoreConfigsSchema),
@@ -82,7 +93,8 @@ const Shape = Schema.Struct({
         )
       )
     })
-  )
+  ),
+  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) }))
 })
 
 const decodeShape = Schema.decodeUnknownResult(Shape, { errors: "all", onExcessProperty: "error" })

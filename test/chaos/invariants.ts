@@ -63,8 +63,14 @@ interface Defined {
   readonly slug: string
   readonly version: number
   readonly definition: {
-    readonly steps: ReadonlyArray<Partial<GraphStep> & { id: string; retryPolicy?: { maxAttempts?: number } }>
+    readonly steps: ReadonlyArray<
+      Partial<GraphStep> & { id: string; retryPolicy?: Retries; step?: { retryPolicy?: Retries } }
+    >
   }
+}
+
+interface Retries {
+  readonly maxAttempts?: number
 }
 
 /** Attempts of a step that says nothing about them (CONTRACT, section 3). */
@@ -74,10 +80,10 @@ const graphsOf = (workflows: Facts): Graphs => {
   const graphs = new Map<string, ReadonlyArray<GraphStep>>()
   for (const { data } of [...workflows.values()].flat()) {
     const { definition, slug, version } = data as unknown as Defined
-    const steps = definition.steps.map(({ dependsOn, id, retryPolicy }) => ({
+    const steps = definition.steps.map(({ dependsOn, id, retryPolicy, step }) => ({
       id,
       dependsOn: dependsOn ?? [],
-      maxAttempts: retryPolicy?.maxAttempts ?? maxAttemptsDefault
+      maxAttempts: (retryPolicy ?? step?.retryPolicy)?.maxAttempts ?? maxAttemptsDefault
     }))
     graphs.set(`${slug}@${version}`, steps)
   }

@@ -64,7 +64,21 @@ export const runFaults = (
         ended = null
         for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
         break
+      case "StepExpanded": {
+        const { only, items } = data as {
+          readonly items: ReadonlyArray<unknown>
+          readonly only?: ReadonlyArray<number>
+        }
+        // One child alone, whose fan-out is skipped, is there before anything has run.
+        faults.push(...startFaults(at, fields, step, only === undefined ? graph : []))
+        Object.assign(step(fields.stepId), { attempt: fields.attempt, status: "executing" })
+        for (const position of items.keys()) step(`${fields.stepId}[${only?.[position] ?? position}]`)
+        break
+      }
       case "StepStarted":
+        if (declared(fields.stepId) !== fields.stepId && !steps.has(fields.stepId)) {
+          faults.push(`${at}: step ${fields.stepId} begins before its fan-out has been expanded`)
+        }
         faults.push(...startFaults(at, fields, step, graph))
         Object.assign(step(fields.stepId), { attempt: fields.attempt, status: "executing" })
         break
@@ -88,7 +102,7 @@ export const runFaults = (
         step(fields.stepId).status = "idle"
         break
       case "StepRetryScheduled": {
-        const bound = graph.find(({ id }) => id === fields.stepId)?.maxAttempts
+        const bound = graph.find(({ id }) => id === declared(fields.stepId))?.maxAttempts
         if (bound !== undefined && (fields.retry ?? 0) >= bound) {
           faults.push(`${at}: retry ${fields.retry} of step ${fields.stepId}, which has ${bound} attempts`)
         }
@@ -113,7 +127,8 @@ export const runFaults = (
         }
         break
       case "RunSucceeded":
-        for (const { id } of graph) if (step(id).status !== "done") faults.push(`${at}: step ${id} is not finished`)
+        for (const { id } of graph) step(id)
+        for (const [id, { status }] of steps) if (status !== "done") faults.push(`${at}: step ${id} is not finished`)
         break
     }
     if (runEnds.has(type)) ended = type
@@ -122,6 +137,9 @@ export const runFaults = (
   if (isOver) faults.push(...endFaults(streamName, steps, ended))
   return faults
 }
+
+/** A fan-out's child has what its fan-out has. */
+const declared = (stepId: string): string => stepId.replace(/\[\d+\]$/, "")
 
 const startFaults = (
   at: string,
@@ -139,7 +157,7 @@ const startFaults = (
   if (attempt !== current.attempt + 1) {
     faults.push(`${at}: step ${stepId} goes from attempt ${current.attempt} to ${attempt}`)
   }
-  const definition = graph.find(({ id }) => id === stepId)
+  const definition = graph.find(({ id }) => id === declared(stepId))
   for (const id of definition?.dependsOn ?? []) {
     if (step(id).status !== "done") faults.push(`${at}: step ${stepId} begins before ${id} has finished`)
   }

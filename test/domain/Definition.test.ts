@@ -36,6 +36,7 @@ describe("Definition", () => {
       steps: [
         {
           ...step,
+          type: "job",
           dependsOn: [],
           parameters: {},
           optional: false,
@@ -109,14 +110,14 @@ describe("Definition", () => {
         "slug: must be 1 to 120 lower-case letters, digits, - and _, starting with a letter or digit",
         "concurrency: must be a whole number from 1 to 10000",
         "steps[0].id: must be 1 to 120 letters, digits, - and _, starting with a letter or digit",
-        "steps[0].jobSlug: is required",
         "steps[0].timeoutMs: Expected an integer",
         "steps[0].retryPolicy.foo: is not a known field",
         "steps[0].retryPolicy.maxAttempts: must be a whole number from 1 to 1000",
         "steps[1].dependsOn: Expected array",
         "steps[1].produces[0].assetId: must be 1 to 200 letters, digits, . _ : and -, starting with a letter or digit",
         "steps[1].consumes[0].assetId: is required",
-        'steps[1].consumes[0].partitions: Expected "same", "all" or {"last": n}'
+        'steps[1].consumes[0].partitions: Expected "same", "all" or {"last": n}',
+        "steps[0].jobSlug: is required"
       ]
     )
   })

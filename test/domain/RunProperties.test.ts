@@ -5,7 +5,8 @@ import type { Command, Unstamped } from "../../src/domain/run/RunCommands.ts"
 import { decider, waitsOn } from "../../src/domain/run/RunDecide.ts"
 import * as RunDemand from "../../src/domain/run/RunDemand.ts"
 import { type Event, Event as RunEvent } from "../../src/domain/run/RunEvents.ts"
-import { type State, step } from "../../src/domain/run/RunState.ts"
+import { settle } from "../../src/domain/run/RunFanOut.ts"
+import { type State, step, stepDefinition } from "../../src/domain/run/RunState.ts"
 import { view } from "../../src/domain/run/RunView.ts"
 import {
   badly,
@@ -35,9 +36,13 @@ const definition = workflow([
   { id: "a", ...settings },
   { id: "b", dependsOn: ["a"], ...settings },
   { id: "c", dependsOn: ["a"], ...settings },
-  { id: "d", ...settings }
+  {
+    ...{ id: "f", type: "fanOut", over: "{{ parameters.items }}" },
+    ...{ concurrency: 1, step: { jobSlug: "job", ...settings } }
+  }
 ])
-const stepIds = definition.steps.map(({ id }) => id)
+const parameters = { items: ["x", "y"] }
+const stepIds = [...definition.steps.map(({ id }) => id), "f[0]", "f[1]"]
 
 /** A command to be, once the attempt that it speaks of is known. */
 type Move = { readonly wait: number; readonly slot: boolean; readonly command: (state: State) => Unstamped }
@@ -164,14 +169,16 @@ interface Step {
 }
 
 const first = requested(definition, {
+  parameters,
   trigger: { type: "recovery", recoveryId: "r0", assetId: "x", partitionKey: "" },
   runKey: "key-1"
 })
 
 /** Plays the moves; `see` is shown each decision with all events up to it. */
 const play = (list: ReadonlyArray<Move>, see: (taken: Step, history: ReadonlyArray<Event>) => void) => {
-  const history: Array<Event> = [first]
-  let state = fold(first)
+  const begun = settle(fold(first), 0)
+  const history: Array<Event> = [first, ...begun.events]
+  let { state } = begun
   let time = 0
   for (const { command, slot, wait } of list) {
     time += wait
@@ -203,7 +210,7 @@ const roundTrip = (event: Event): Event => {
 
 describe("Run, whatever is sent to it in whatever order", () => {
   it("the lists reach every event, so that the rules below are about something", () => {
-    const seen = new Set<string>(["RunRequested", "StepSkipped"])
+    const seen = new Set<string>(["RunRequested", "StepSkipped", "StepExpanded"])
     always((_, history) => {
       for (const { _tag } of history.slice(-6)) seen.add(_tag)
     }, 1)
@@ -214,9 +221,9 @@ describe("Run, whatever is sent to it in whatever order", () => {
     always(({ before, events }) => {
       let state = before
       for (const event of events) {
-        if (event._tag === "StepStarted") {
+        if (event._tag === "StepStarted" || event._tag === "StepExpanded") {
           assert.strictEqual(event.attempt, step(state, event.stepId).attempt + 1)
-          const { dependsOn } = definition.steps.find(({ id }) => id === event.stepId)!
+          const { dependsOn } = stepDefinition(state, event.stepId)!
           for (const id of dependsOn) assert.include(["succeeded", "skipped"], step(state, id).status)
           for (const id of stepIds) assert.notStrictEqual(step(state, id).status, "failed")
         }
@@ -288,6 +295,18 @@ describe("Run, whatever is sent to it in whatever order", () => {
         assert.strictEqual(event.retry, retries.get(event.stepId))
         assert.isBelow(event.retry, maxAttempts)
       }
+    })
+  })
+
+  it("a fan-out goes on while a child of it does: it ends after them, and a wait fails nothing (T14)", () => {
+    always(({ after }) => {
+      const children = stepIds.slice(4).map((id) => step(after, id).status)
+      const { status } = step(after, "f")
+      const active = children.filter((child) => ["executing", "recording", "locating", "retrying"].includes(child))
+      assert.isAtMost(active.length, 1)
+      if (status === "succeeded") assert.deepStrictEqual(children, ["succeeded", "succeeded"])
+      if (status === "failed") assert.include(children, "failed")
+      if (status === "expanded" && children.every((child) => child === "succeeded")) assert.fail("it did not end")
     })
   })
 
@@ -374,7 +393,11 @@ describe("Run, whatever is sent to it in whatever order", () => {
   it("can always be shown, and what is shown is JSON", () => {
     always(({ after }) => {
       const shown = view(after, 1)
-      assert.strictEqual(shown.steps.length, stepIds.length)
+      const isExpanded = after.steps.f?.children !== undefined
+      assert.deepStrictEqual(
+        shown.steps.map(({ id }) => id),
+        isExpanded ? stepIds : stepIds.slice(0, 4)
+      )
       assert.isString(JSON.stringify(shown))
       if (shown.status === "waiting") assert(shown.steps.some(({ status }) => status === "waiting"))
       if (shown.status === "waiting") assert(shown.steps.every(({ status }) => status !== "running"))

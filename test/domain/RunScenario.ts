@@ -18,7 +18,11 @@ export const workflow = (
   more: Record<string, unknown> = {}
 ): Definition =>
   Result.getOrThrow(
-    parseDefinition({ slug: "orders", ...more, steps: steps.map((step) => ({ jobSlug: "job", ...step })) })
+    parseDefinition({
+      slug: "orders",
+      ...more,
+      steps: steps.map((step) => (step.type === undefined ? { jobSlug: "job", ...step } : step))
+    })
   )
 
 /** `load`, then `report`: the usual two steps. */

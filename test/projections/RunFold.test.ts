@@ -4,16 +4,21 @@ import { readySteps, stepsIn } from "../../src/domain/run/RunState.ts"
 import { statusOf } from "../../src/domain/run/RunView.ts"
 import type { Stored } from "../../src/domain/run/RunEvents.ts"
 import * as RunFold from "../../src/projections/RunFold.ts"
-import { diamond, RunHistory, Tape } from "./history.ts"
+import { diamond, fanned, RunHistory, Tape } from "./history.ts"
 
-const graph: RunFold.Graph = diamond.steps.map(({ dependsOn, id }) => ({ id, dependsOn }))
+const graphOf = ({ steps }: typeof diamond): RunFold.Graph => steps.map(({ dependsOn, id }) => ({ id, dependsOn }))
+const graph = graphOf(diamond)
 
 describe("RunFold", () => {
-  it("agrees with the run itself on status and queue, after every event that a run can write", () => {
+  it.each([
+    ["a run", diamond],
+    ["a run with a fan-out, whose children count as steps,", fanned]
+  ] as const)("agrees with %s itself on status and queue, after every event that a run can write", (_, definition) => {
+    const graph = graphOf(definition)
     const seen = new Set<string>()
     fc.assert(
       fc.property(fc.array(fc.nat(10_000), { minLength: 20, maxLength: 120 }), (numbers) => {
-        const run = new RunHistory("r", new Tape(numbers), 1_000)
+        const run = new RunHistory("r", new Tape(numbers), 1_000, definition)
         let row: RunFold.Row | undefined
         for (let command = 0; command < 150; command++) {
           for (const { at, data, type } of run.next()) {
@@ -41,7 +46,7 @@ describe("RunFold", () => {
           )
         }
       }),
-      { numRuns: 300 }
+      { numRuns: 200 }
     )
     // The property says something about the interesting ones only if they occurred.
     const expected: ReadonlyArray<Stored["_tag"]> = [

@@ -6,7 +6,7 @@ import * as Materialization from "../../src/domain/materialization/Materializati
 import * as MaterializationState from "../../src/domain/materialization/MaterializationState.ts"
 import type { Outcome, Unstamped, Verdict } from "../../src/domain/run/RunCommands.ts"
 import * as Run from "../../src/domain/run/RunDecide.ts"
-import { initial, evolve, type State } from "../../src/domain/run/RunState.ts"
+import { allSteps, initial, evolve, type State, step as stepOf } from "../../src/domain/run/RunState.ts"
 import type { Written } from "./support.ts"
 
 /** Draws from a list of numbers that a property test made up; begins again at its end. */
@@ -31,6 +31,20 @@ const step = (id: string, dependsOn: ReadonlyArray<string>) => ({ id, jobSlug: "
 /** A diamond: one step, two beside each other, one that joins them. */
 export const diamond: Definition = Result.getOrThrow(
   parseDefinition({ slug: "orders", steps: [step("a", []), step("b", ["a"]), step("c", ["a"]), step("d", ["b", "c"])] })
+)
+
+/** The diamond, and a fan-out of two beside it. */
+export const fanned: Definition = Result.getOrThrow(
+  parseDefinition({
+    slug: "orders",
+    steps: [
+      ...[step("a", []), step("b", ["a"]), step("c", ["a"]), step("d", ["b", "c"])],
+      {
+        ...{ id: "f", type: "fanOut", dependsOn: ["a"], over: "{{ parameters.items }}" },
+        step: { jobSlug: "job", retryPolicy }
+      }
+    ]
+  })
 )
 
 export const defined = (slug = "orders"): Written => ({
@@ -70,8 +84,8 @@ const outcome = (tape: Tape): Outcome => {
 }
 
 const command = (tape: Tape, state: State): Unstamped => {
-  const stepId = tape.pick(["a", "b", "c", "d"])
-  const attempt = state.steps[stepId]?.attempt ?? 0
+  const stepId = tape.pick(["a", ...Array.from(allSteps(state), ([id]) => id)])
+  const attempt = stepOf(state, stepId).attempt
   return tape.pick<Unstamped>([
     { _tag: "BeginStep", stepId, inputs: [] },
     { _tag: "BeginStep", stepId, inputs: [] },
@@ -101,7 +115,9 @@ export class RunHistory {
   private clock: number
   private readonly tape: Tape
   private readonly id: string
-  constructor(id: string, tape: Tape, createdAt: number) {
+  private readonly definition: Definition
+  constructor(id: string, tape: Tape, createdAt: number, definition = diamond) {
+    this.definition = definition
     this.id = id
     this.tape = tape
     this.clock = createdAt
@@ -112,7 +128,8 @@ export class RunHistory {
     const { tape } = this
     this.clock += 1 + tape.below(50)
     const start: Unstamped = {
-      ...{ _tag: "Start", runId: this.id, workflow: "orders", version: 1, definition: diamond, parameters: {} },
+      ...{ _tag: "Start", runId: this.id, workflow: "orders", version: 1, definition: this.definition },
+      parameters: { items: ["x", "y"] },
       trigger: { type: "manual" },
       ...(tape.below(2) === 0 ? {} : { partitionKey: "p" })
     }

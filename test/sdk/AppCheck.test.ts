@@ -139,6 +139,13 @@ describe("checking an app", () => {
     assert.deepStrictEqual(faults({ jobs: 3, workflows: [orders] }), ["jobs"])
   })
 
+  it("takes hosts that http steps may ask, and names those that are none", () => {
+    const allow = ["localhost:8080", "*.internal.example", "[::1]:80"]
+    assert.deepStrictEqual(checked({ http: { allow } }).http, { allow })
+    assert.deepStrictEqual(checked({}).http, { allow: [] })
+    assert.deepStrictEqual(faults({ http: { allow: ["a", "http://b/"], deny: [] } }), ["http.deny", "http.allow[1]"])
+  })
+
   it("knows what came through defineApp, whichever copy of the module made it", () => {
     assert.isTrue(isDefinedApp(defineApp({})))
     assert.isTrue(isDefinedApp({ [Symbol.for("kintsugi/App")]: true }))

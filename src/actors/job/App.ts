@@ -1,5 +1,6 @@
 import { Context } from "effect"
 import type { Job } from "../../sdk/Job.ts"
+import type { HttpSettings } from "./HttpStep.ts"
 
 /** What the running app module gives the job runner. */
 export class App extends Context.Service<
@@ -8,5 +9,6 @@ export class App extends Context.Service<
     readonly jobs: ReadonlyMap<string, Job>
     /** Where the timestore's partitions are written; undefined: the app has none. */
     readonly timestoreStore: string | undefined
+    readonly http: HttpSettings
   }
 >()("kintsugi/actors/job/App") {}

@@ -8,6 +8,7 @@ import type { Location } from "../../domain/Location.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import { type State, stepDefinition } from "../../domain/run/RunState.ts"
+import { templateContext } from "../../domain/run/RunTemplates.ts"
 import type { Job } from "../../sdk/Job.ts"
 import type { Json, JsonObject } from "../../sdk/JobContext.ts"
 import { AssetCheck } from "../AssetCheck.ts"
@@ -21,10 +22,10 @@ import { RecentWrites } from "../RecentWrites.ts"
 import { healsStep, RecoveryEnabled } from "../RecoverySettings.ts"
 import { StaleMarks } from "../StaleMarks.ts"
 import { StoreHealth } from "../StoreHealth.ts"
-import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
 import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
+import * as HttpStep from "./HttpStep.ts"
 import * as JobInputs from "./JobInputs.ts"
 import * as RecordedBytes from "./RecordedBytes.ts"
 import { outcomeOf } from "./Results.ts"
@@ -127,12 +128,12 @@ export const layer = Layer.effect(
       number: number,
       wrote: Array<Location>
     ) {
-      const job = app.jobs.get(step.jobSlug)
-      if (job === undefined) {
+      const work = step.request ?? app.jobs.get(step.jobSlug ?? "")
+      if (work === undefined) {
         const message = `step ${step.id} names job ${step.jobSlug}, which the app does not define`
         return yield* Effect.fail<Failure>({ class: "permanent", code: "unknown_job", message })
       }
-      const context = templateContext(run)
+      const context = templateContext(run, step.id)
       const rendered = Template.renderDeep(step.parameters as JsonObject, context, `steps.${step.id}.parameters`)
       if (Result.isFailure(rendered)) {
         const { message } = rendered.failure
@@ -155,12 +156,13 @@ export const layer = Layer.effect(
           runLog(Effect.logDebug("heartbeat", { runId: run.runId, stepId: step.id, attempt: number, progress }))
         }
       }
+      const idempotencyKey = Id.ofParts("step", run.runId, step.id)
       const withSignal = (signal: AbortSignal) =>
         makeContext({
           run,
           step,
           number,
-          idempotencyKey: Id.ofParts("step", run.runId, step.id),
+          idempotencyKey,
           parameters,
           results: context.steps,
           inputs: JobInputs.shown(consumed, step),
@@ -170,7 +172,11 @@ export const layer = Layer.effect(
           capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded, marks },
           runLog
         })
-      const limited = Effect.timeoutOrElse(call(job, withSignal, run.partitionKey), {
+      const executed: Effect.Effect<unknown, Failure | HttpStep.HttpFailed> =
+        "run" in work
+          ? call(work, withSignal, run.partitionKey)
+          : HttpStep.perform({ step, request: work, context, idempotencyKey, settings: app.http })
+      const limited = Effect.timeoutOrElse(executed, {
         duration: Duration.millis(step.timeoutMs),
         orElse: () => Effect.fail(timedOut(step))
       })
@@ -233,11 +239,15 @@ export const layer = Layer.effect(
         return ended.value
       }
       if (Cause.hasInterruptsOnly(ended.cause)) return yield* Effect.interrupt
-      const error = Cause.squash(ended.cause)
+      const thrown = Cause.squash(ended.cause)
+      const { failure: error, retryAfterMs } = isHttpFailed(thrown)
+        ? thrown
+        : { failure: thrown, retryAfterMs: undefined }
       const told = waitable(isFailure(error) ? storable(error) : failureOf(error, run.partitionKey))
       const failure = yield* believed(told)
       yield* health.observe(failure)
-      const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next }
+      const delay = retryAfterMs === undefined ? {} : { retryAfterMs }
+      const outcome: Outcome = { ok: false, failure, heal: true, random: yield* Random.next, ...delay }
       return outcome
     })
 
@@ -248,6 +258,9 @@ export const layer = Layer.effect(
 /** The asset partitions that the step makes in this run, unless its job says another key. */
 const makes = (run: State, step: StepDefinition): ReadonlyArray<AssetRef> =>
   step.produces.map(({ assetId }) => ({ assetId, partitionKey: run.partitionKey ?? "" }))
+
+const isHttpFailed = (value: unknown): value is HttpStep.HttpFailed =>
+  typeof value === "object" && value !== null && "failure" in value && "retryAfterMs" in value
 
 const isFailure = (value: unknown): value is Failure =>
   typeof value === "object" && value !== null && "class" in value && "code" in value && !(value instanceof Error)

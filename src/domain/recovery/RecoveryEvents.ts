@@ -46,6 +46,8 @@ export const Producer = Schema.Struct({
   partitionKey: Schema.optionalKey(Schema.String),
   /** Recorded results of the other steps. */
   results: Schema.Record(Schema.String, Schema.Unknown),
+  /** The recorded item, where the step is one child of a fan-out. */
+  item: Schema.optionalKey(Schema.Unknown),
   /** The steps before it, which also run when it misses something that belongs to no asset. */
   before: Schema.Array(Schema.String)
 })

@@ -14,7 +14,14 @@ export type Outcome =
       readonly reads: ReadonlyArray<ObservedRead>
       readonly unowned: ReadonlyArray<string>
     }
-  | { readonly ok: false; readonly failure: Failure; readonly heal: boolean; readonly random: number }
+  | {
+      readonly ok: false
+      readonly failure: Failure
+      readonly heal: boolean
+      readonly random: number
+      /** The next attempt does not begin earlier than this, ms: a service has said so. */
+      readonly retryAfterMs?: number | undefined
+    }
 
 /** What the report of a missing or unusable asset came to. `retry`: it is there after all, or its healing is off. */
 export type Verdict =
@@ -37,6 +44,8 @@ export interface Start {
   readonly priority?: number | undefined
   readonly only?: ReadonlyArray<string> | undefined
   readonly results?: Readonly<Record<string, unknown>> | undefined
+  /** Items of the fan-outs' children among `only`, by the child's id. */
+  readonly items?: Readonly<Record<string, unknown>> | undefined
 }
 
 type Untimed =

@@ -1,16 +1,21 @@
 import { Result } from "effect"
 import type { Decider } from "../Decider.ts"
 import type { StepDefinition } from "../Definition.ts"
+import { childOf } from "../FanOut.ts"
 import { assetName, type Failure } from "../Failure.ts"
 import { delayMs } from "../RetrySchedule.ts"
 import { type Command, IllegalTransition, type Rejection, UnknownRun, type Verdict } from "./RunCommands.ts"
 import type { Event } from "./RunEvents.ts"
+import * as RunFanOut from "./RunFanOut.ts"
 import {
+  allSteps,
   causesHeal,
   evolve,
   hasFailed,
+  hasStep,
   initial,
   isComplete,
+  isFinished,
   lookAgain,
   readySteps,
   type State,
@@ -53,12 +58,19 @@ const fail = (stepId: string, { attempt }: StepState, failure: Failure, at: numb
 })
 
 /** An execution ended as transient: the next retry, or, with the budget used up, nothing (the failure is final). */
-const retry = (state: State, stepId: string, failure: Failure, random: number, now: number): Event | null => {
+const retry = (
+  state: State,
+  stepId: string,
+  failure: Failure,
+  random: number,
+  now: number,
+  leastMs = 0
+): Event | null => {
   const policy = stepDefinition(state, stepId)?.retryPolicy
   const { attempt, retries } = step(state, stepId)
   const ended = retries + 1
   if (policy === undefined || policy.strategy === "none" || ended >= policy.maxAttempts) return null
-  const delay = delayMs(policy, ended, random)
+  const delay = Math.max(leastMs, delayMs(policy, ended, random))
   return {
     _tag: "StepRetryScheduled",
     stepId,
@@ -127,7 +139,7 @@ const endStep = (state: State, command: Command & { _tag: "EndStep" }): Readonly
     return [failed(false), suspend(state, stepId, waitingFor, now)]
   }
   if (heal && (failure.class === "asset_missing" || failure.class === "corrupt")) return [failed(false)]
-  const scheduled = retry(state, stepId, failure, random, now)
+  const scheduled = retry(state, stepId, failure, random, now, outcome.retryAfterMs)
   return scheduled === null ? [failed(true)] : [failed(false), scheduled]
 }
 
@@ -216,7 +228,7 @@ const interrupt = (state: State, command: Command & { _tag: "Interrupt" }): Read
 }
 
 const start = (command: Command & { _tag: "Start" }): ReadonlyArray<Event> => {
-  const { _tag, now, only, results, runId, slot: _slot, definition, ...request } = command
+  const { _tag, now, only, items = {}, results, runId, slot: _slot, definition, ...request } = command
   const kept = (value: unknown) => value !== undefined
   const fields = Object.fromEntries(Object.entries(request).filter(([, value]) => kept(value))) as typeof request
   const requested = {
@@ -240,15 +252,30 @@ const start = (command: Command & { _tag: "Start" }): ReadonlyArray<Event> => {
         at: now
       }
     })
-  return [requested, ...skipped]
+  return [requested, ...chosenChildren(only, items, now), ...skipped]
 }
+
+/** Of the fan-outs, the children that are asked for alone; the fan-outs themselves are skipped. */
+const chosenChildren = (
+  only: ReadonlyArray<string>,
+  items: Readonly<Record<string, unknown>>,
+  now: number
+): ReadonlyArray<Event> =>
+  only.flatMap((stepId): ReadonlyArray<Event> => {
+    const child = childOf(stepId)
+    if (child === null) return []
+    const { index, parent } = child
+    return [{ _tag: "StepExpanded", stepId: parent, attempt: 1, items: [items[stepId]], only: [index], at: now }]
+  })
 
 /** The events that the command itself causes, before what follows from the new state. */
 const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, Rejection> => {
   if (command._tag === "Start") return Result.succeed(state.definition === null ? start(command) : [])
   if (command._tag === "Read") return Result.succeed([])
   if (state.definition === null) return Result.fail(new UnknownRun({ runId: state.runId }))
-  if ("stepId" in command && !Object.hasOwn(state.steps, command.stepId)) return Result.succeed([])
+  if ("stepId" in command && !hasStep(state, command.stepId)) return Result.succeed([])
+  // A fan-out is not executed itself: only its children are.
+  if ("stepId" in command && stepDefinition(state, command.stepId)?.type === "fanOut") return Result.succeed([])
   const { now } = command
   const over = state.ended !== null
   switch (command._tag) {
@@ -308,7 +335,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
         return Result.fail(new IllegalTransition({ command: "recover", status: statusOf(state) }))
       }
       const kept = stepsIn(state, "succeeded", "skipped")
-      const rerun = state.definition.steps.map(({ id }) => id).filter((id) => !kept.includes(id))
+      const rerun = [...allSteps(state)].flatMap(([id, { status }]) => (isFinished(status) ? [] : [id]))
       return Result.succeed([{ _tag: "RunRecovered", kept, rerun, at: now }])
     }
     case "ConfirmDelivery":
@@ -328,9 +355,10 @@ export const waitsOn = ({ status, waitingFor }: StepState): string | null => {
 export const decide = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, Rejection> =>
   Result.map(primary(command, state), (events) => {
     if (command._tag === "Read") return events
-    const next = events.reduce(evolve, state)
-    const following = followUps(next, command.now, command.slot)
-    return following.length === 0 ? events : [...events, ...following]
+    const fanned = RunFanOut.settle(events.reduce(evolve, state), command.now)
+    const following = followUps(fanned.state, command.now, command.slot)
+    const more = [...fanned.events, ...following]
+    return more.length === 0 ? events : [...events, ...more]
   })
 
 export const decider: Decider<State, Command, Event, Rejection> = { initial, decide, evolve }

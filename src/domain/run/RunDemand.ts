@@ -65,15 +65,16 @@ const undelivered = (state: State): ReadonlyArray<Demand> => {
 export const demands = (state: State): ReadonlyArray<Demand> => {
   if (state.definition === null) return []
   const found: Array<Demand> = []
-  for (const stepId in state.steps) {
-    const { attempt, status } = state.steps[stepId]!
+  const isFailing = hasFailed(state)
+  for (const stepId of stepsIn(state, "recording", "executing", "locating", "retrying")) {
+    const { attempt, dueAt, status } = step(state, stepId)
     // What was produced is recorded even when the run has been canceled meanwhile: the bytes are there.
     if (status === "recording") found.push({ _tag: "Record", stepId, attempt })
     if (state.ended !== null) continue
     if (status === "executing") found.push({ _tag: "Execute", stepId, attempt })
     else if (status === "locating") found.push({ _tag: "Report", stepId, attempt })
-    else if (status === "retrying" && !hasFailed(state)) {
-      found.push({ _tag: "Begin", stepId, attempt: attempt + 1, dueAt: state.steps[stepId]!.dueAt })
+    else if (status === "retrying" && !isFailing) {
+      found.push({ _tag: "Begin", stepId, attempt: attempt + 1, dueAt })
     }
   }
   if (state.ended !== null) return [...found, ...undelivered(state)]

@@ -37,6 +37,15 @@ export const Event = Schema.TaggedUnion({
   },
   /** The slot has been granted and an attempt begins; `attempt` counts every execution begun. */
   StepStarted: { ...stepAttempt, inputs: Schema.optionalKey(Schema.Array(UsedInput)) },
+  /**
+   * A fan-out has its children, one an item. `only`: the places of the items, where not all of them are there; otherwise
+   * they are 0 and on.
+   */
+  StepExpanded: {
+    ...stepAttempt,
+    items: Schema.Array(Schema.Unknown),
+    only: Schema.optionalKey(Schema.Array(Schema.Int))
+  },
   StepSucceeded: {
     ...stepAttempt,
     result: Schema.optionalKey(Schema.Unknown),

@@ -1,15 +1,18 @@
 import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
+import { childDefinition, concurrencyDefault, declaredId } from "../FanOut.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
+import * as RunChildren from "./RunChildren.ts"
 import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
  * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
- * missed an asset, which is being reported. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
+ * missed an asset, which is being reported. `expanded`: a fan-out whose children go on. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
  */
 export type StepStatus =
   | "pending"
+  | "expanded"
   | "executing"
   | "recording"
   | "locating"
@@ -46,6 +49,9 @@ export interface StepState {
   /** When waiting ends, epoch ms. */
   readonly deadlineAt?: number
   readonly attentionRaised?: boolean
+  /** Of a fan-out: each child's item by its place, and the children. */
+  readonly items?: { readonly [index: number]: unknown }
+  readonly children?: RunChildren.Children
   readonly startedAt?: number
   readonly finishedAt?: number
 }
@@ -61,6 +67,7 @@ export interface State {
   readonly runKey: string | undefined
   readonly trigger: Trigger
   readonly priority: number
+  /** Declared steps; a fan-out has its children with it (`step`, `allSteps`). */
   readonly steps: Readonly<Record<string, StepState>>
   readonly ended: "succeeded" | "failed" | "canceled" | null
   readonly cancelReason?: string
@@ -105,38 +112,94 @@ export const initial: State = {
   createdAt: 0
 }
 
-export const step = (state: State, stepId: string): StepState => state.steps[stepId] ?? freshStep
+export const step = (state: State, stepId: string): StepState => RunChildren.find(state.steps, stepId) ?? freshStep
 
-export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined =>
-  state.definition?.steps.find((candidate) => candidate.id === stepId)
+/** Whether the run has this step, or this child of a fan-out that has been expanded. */
+export const hasStep = (state: State, stepId: string): boolean => RunChildren.find(state.steps, stepId) !== undefined
 
-const isFinished = (status: StepStatus) => status === "succeeded" || status === "skipped"
-
-/** Steps that may begin: pending, all that they depend on finished, and no step of the run has failed for good. */
-export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
-  if (state.ended !== null || state.definition === null || hasFailed(state)) return []
-  return state.definition.steps.filter(
-    (definition) =>
-      step(state, definition.id).status === "pending" &&
-      definition.dependsOn.every((dependency) => isFinished(step(state, dependency).status))
-  )
+/** Every step with its id: the declared ones, then the children of each fan-out. */
+export function* allSteps({ steps }: State): Generator<readonly [stepId: string, step: StepState]> {
+  for (const stepId in steps) yield [stepId, steps[stepId]!]
+  for (const stepId in steps) {
+    const { children } = steps[stepId]!
+    if (children !== undefined) yield* RunChildren.entries(children)
+  }
 }
 
-export const hasFailed = (state: State): boolean => Object.values(state.steps).some(({ status }) => status === "failed")
+/** What a step is; of a fan-out's child, what its fan-out says of it. */
+export const stepDefinition = (state: State, stepId: string): StepDefinition | undefined => {
+  const declared = declaredId(stepId)
+  const found = state.definition?.steps.find((candidate) => candidate.id === declared)
+  return found === undefined || declared === stepId ? found : childDefinition(found, stepId)
+}
+
+export const isFinished = (status: StepStatus): boolean => status === "succeeded" || status === "skipped"
+
+const isUnblocked = (state: State, { dependsOn }: StepDefinition): boolean =>
+  dependsOn.every((dependency) => isFinished(step(state, dependency).status))
+
+/** Declared steps that are pending while all that they depend on has finished. */
+export const unblockedSteps = (state: State): ReadonlyArray<StepDefinition> =>
+  (state.definition?.steps ?? []).filter(
+    (definition) => step(state, definition.id).status === "pending" && isUnblocked(state, definition)
+  )
+
+/** How many steps of one run begin, execute or report beside each other: children of fan-outs beyond it come later. */
+const inFlightMax = 1_000
+
+/**
+ * Steps that may begin: pending, all that they depend on finished, and no step of the run has failed for good. Of a
+ * fan-out, the first of its pending children, as many as its `concurrency` has room for. At most `inFlightMax`.
+ */
+export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
+  if (state.ended !== null || state.definition === null || hasFailed(state)) return []
+  const ready = unblockedSteps(state).filter(({ type }) => type !== "fanOut")
+  for (const parent of state.definition.steps) {
+    if (parent.type !== "fanOut" || !isUnblocked(state, parent)) continue
+    const { children } = step(state, parent.id)
+    if (children === undefined) continue
+    const room = (parent.concurrency ?? concurrencyDefault) - RunChildren.count(children, ...inFlight)
+    for (const child of RunChildren.withStatus(children, ["pending"], Math.max(0, room))) {
+      ready.push(childDefinition(parent, child))
+    }
+  }
+  if (ready.length < inFlightMax / 2) return ready
+  return ready.slice(0, Math.max(0, inFlightMax - stepsIn(state, ...inFlight).length))
+}
+
+/** A step that waits is not: it occupies nothing, and others go on meanwhile. */
+const inFlight: ReadonlyArray<StepStatus> = ["executing", "recording", "locating", "retrying"]
+
+export const hasFailed = (state: State): boolean => {
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (status === "failed" || (children !== undefined && RunChildren.count(children, "failed") > 0)) return true
+  }
+  return false
+}
 
 export const stepsIn = (state: State, ...statuses: ReadonlyArray<StepStatus>): ReadonlyArray<string> => {
   const found: Array<string> = []
-  for (const stepId in state.steps) if (statuses.includes(state.steps[stepId]!.status)) found.push(stepId)
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (statuses.includes(status)) found.push(stepId)
+    if (children !== undefined) for (const child of RunChildren.withStatus(children, statuses)) found.push(child)
+  }
   return found
 }
 
-export const isComplete = (state: State): boolean =>
-  state.definition?.steps.every(({ id }) => isFinished(step(state, id).status)) ?? false
+export const isComplete = (state: State): boolean => {
+  for (const stepId in state.steps) {
+    const { children, status } = state.steps[stepId]!
+    if (!isFinished(status)) return false
+    if (children !== undefined && RunChildren.count(children, "succeeded", "skipped") < children.ids.length)
+      return false
+  }
+  return state.definition !== null
+}
 
-const setStep = (state: State, stepId: string, change: Partial<StepState>): State => ({
-  ...state,
-  steps: { ...state.steps, [stepId]: { ...step(state, stepId), ...change } }
-})
+const setStep = (state: State, stepId: string, change: Partial<StepState>): State =>
+  replaceStep(state, stepId, { ...step(state, stepId), ...change })
 
 /** What the last execution left, if it is not to be shown of a step that has yet to begin (again). */
 const unbegun = (current: StepState): StepState => {
@@ -164,7 +227,7 @@ const withOne = (ids: ReadonlyArray<string> | undefined, id: string): ReadonlyAr
 
 const replaceStep = (state: State, stepId: string, next: StepState): State => ({
   ...state,
-  steps: { ...state.steps, [stepId]: next }
+  steps: RunChildren.replace(state.steps, stepId, next)
 })
 
 export const evolve = (state: State, event: Event): State => {
@@ -198,6 +261,18 @@ export const evolve = (state: State, event: Event): State => {
         }),
         startedAt: state.startedAt ?? event.at
       }
+    case "StepExpanded": {
+      const { at, attempt, items, only, stepId } = event
+      return replaceStep(state, stepId, {
+        ...unbegun(step(state, stepId)),
+        status: "expanded",
+        attempt,
+        items: Object.fromEntries(items.map((item, position) => [only?.[position] ?? position, item])),
+        // Of a run that was recovered, the children are there and keep what they have.
+        children: RunChildren.make(stepId, items.length, only, (child) => step(state, child)),
+        startedAt: at
+      })
+    }
     case "StepSucceeded": {
       const produced = event.produced ?? []
       return replaceStep(state, event.stepId, {
@@ -266,14 +341,14 @@ export const evolve = (state: State, event: Event): State => {
         finishedAt: event.at,
         failure: { ...event.failure, stepId: event.stepId }
       }
-      for (const stepId of stepsIn(state, "locating", "waiting", "retrying")) {
+      for (const stepId of stepsIn(state, "expanded", "locating", "waiting", "retrying")) {
         failed = replaceStep(failed, stepId, unbegun(step(state, stepId)))
       }
       return failed
     }
     case "RunCanceled": {
       let canceled: State = { ...state, ended: "canceled", cancelReason: event.reason, finishedAt: event.at }
-      for (const stepId of stepsIn(state, "pending", "executing", "locating", "waiting", "retrying")) {
+      for (const stepId of stepsIn(state, "pending", "expanded", "executing", "locating", "waiting", "retrying")) {
         canceled = replaceStep(canceled, stepId, {
           ...without(step(state, stepId)),
           status: "canceled",

@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import type { Failure } from "../Failure.ts"
-import { type State, type StepState, step, stepsIn } from "./RunState.ts"
+import type * as RunChildren from "./RunChildren.ts"
+import { type State, type StepState, type StepStatus, step, stepsIn } from "./RunState.ts"
 
 export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
 export type PublicStepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled"
@@ -13,8 +14,9 @@ export const statusOf = (state: State): RunStatus => {
   return state.startedAt === undefined ? "pending" : "running"
 }
 
-export const publicStepStatus = ({ status }: StepState): PublicStepStatus => {
+export const publicStepStatus = ({ status }: Pick<StepState, "status">): PublicStepStatus => {
   switch (status) {
+    case "expanded":
     case "executing":
     case "recording":
       return "running"
@@ -66,8 +68,33 @@ const waitingFor = (current: StepState) => {
   }
 }
 
+/** How many children of a fan-out are where. */
+export interface ChildCounts {
+  readonly total: number
+  readonly pending: number
+  readonly running: number
+  readonly waiting: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly skipped: number
+  readonly canceled: number
+}
+
+const childCounts = (children: RunChildren.Children): ChildCounts => {
+  const none = { pending: 0, running: 0, waiting: 0, succeeded: 0, failed: 0, skipped: 0, canceled: 0 }
+  for (const [status, count] of Object.entries(children.counts)) {
+    none[publicStepStatus({ status: status as StepStatus })] += count
+  }
+  return { total: children.ids.length, ...none }
+}
+
+/** A fan-out that goes on stands where its children do, as a run does by its steps. */
+const fanOutStatus = ({ running, waiting }: ChildCounts): PublicStepStatus =>
+  running > 0 ? "running" : waiting > 0 ? "waiting" : "pending"
+
 const stepView = (state: State, stepId: string) => {
   const current = step(state, stepId)
+  const children = current.children === undefined ? undefined : childCounts(current.children)
   const produced = current.produced.map((asset) => ({
     assetId: asset.assetId,
     partitionKey: shownPartition(asset.partitionKey),
@@ -80,7 +107,9 @@ const stepView = (state: State, stepId: string) => {
   }))
   return {
     id: stepId,
-    status: publicStepStatus(current),
+    status:
+      current.status === "expanded" && children !== undefined ? fanOutStatus(children) : publicStepStatus(current),
+    ...(children === undefined ? {} : { children }),
     attempt: current.attempt,
     ...(current.failure === undefined ? {} : { failure: shownFailure(current.failure) }),
     ...waitingFor(current),
@@ -105,7 +134,9 @@ export const view = (state: State, streamVersion: number) => {
     runKey: state.runKey ?? null,
     parameters: state.parameters,
     trigger: state.trigger,
-    steps: (state.definition?.steps ?? []).map(({ id }) => stepView(state, id)),
+    steps: (state.definition?.steps ?? []).flatMap(({ id }) =>
+      [id, ...(step(state, id).children?.ids ?? [])].map((stepId) => stepView(state, stepId))
+    ),
     ...(failure === undefined ? {} : { failure: { ...shownFailure(failure), stepId: failure.stepId } }),
     ...(state.cancelReason === undefined ? {} : { cancelReason: state.cancelReason }),
     createdAt: iso(state.createdAt),

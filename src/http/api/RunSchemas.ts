@@ -37,6 +37,13 @@ export const WaitingFor = open({
 export const Step = open({
   id: Schema.String,
   status: StepStatus,
+  /** Of a fan-out that has been expanded: how many of its children (steps `id[0]`, `id[1]`, …) are where. */
+  children: Schema.optionalKey(
+    Schema.Struct({
+      ...{ total: Schema.Int, pending: Schema.Int, running: Schema.Int, waiting: Schema.Int },
+      ...{ succeeded: Schema.Int, failed: Schema.Int, skipped: Schema.Int, canceled: Schema.Int }
+    })
+  ),
   attempt: Schema.Int,
   failure: Schema.optionalKey(FailureView),
   retryAt: Schema.optionalKey(Nullable),
