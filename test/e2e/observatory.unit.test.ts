@@ -108,7 +108,8 @@ describe("the observatory's app", () => {
       "observatory.burst.window",
       "observatory.visualizations.minute",
       "observatory.reports.status",
-      "observatory.dashboard.snapshot"
+      "observatory.dashboard.snapshot",
+      "observatory.calibration.instrument"
     ])
   })
 
