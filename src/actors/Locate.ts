@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto"
-import { Context, Effect, Layer, Random } from "effect"
+import { Context, Duration, Effect, Layer, Random, Schedule } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
-import { type State as RunState, step } from "../domain/run/RunState.ts"
+import { type State as RunState, step, stepDefinition } from "../domain/run/RunState.ts"
 import { AssetCheck } from "./AssetCheck.ts"
 import { Inputs } from "./Inputs.ts"
 import { LocationIndex } from "./LocationIndex.ts"
+import { RecentWrites } from "./RecentWrites.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
@@ -32,6 +33,7 @@ export class Locate extends Context.Service<
       const desk = yield* RecoveryDesk
       const health = yield* StoreHealth
       const stores = yield* Stores
+      const recentWrites = yield* RecentWrites
 
       const retry = Effect.map(Random.next, (random): Verdict => ({ type: "retry", random }))
 
@@ -76,10 +78,25 @@ export class Locate extends Context.Service<
         const digest = createHash("sha256")
           .update(yield* driver.readBytes(key))
           .digest("hex")
-        if (failure.code === "checksum_mismatch" && digest === part.sha256) return "healed" as const
+        const isOurMistake = failure.code === "checksum_mismatch" || failure.code === "overwritten"
+        if (isOurMistake && digest === part.sha256) return "healed" as const
         yield* driver.copy(key, `.quarantine/${run.runId}/${key}`)
         yield* driver.delete(key)
         return latest.generation
+      })
+
+      /** Somebody is making the asset: the step looks again when that has ended, which costs it nothing. */
+      const awaited = Effect.fnUntraced(function* (run: RunState, stepId: string, ref: AssetRef, failure: Failure) {
+        const { key = "", store = "" } = failure
+        const deadlineMs = stepDefinition(run, stepId)?.recovery.deadlineMs ?? 0
+        const isBeingMade = recentWrites.isBeingMade(ref, store, key, { runId: run.runId, stepId })
+        return yield* Effect.repeat(isBeingMade, {
+          while: (still) => still,
+          schedule: Schedule.spaced("100 millis")
+        }).pipe(
+          Effect.as<Verdict>({ type: "again" }),
+          Effect.timeoutOrElse({ duration: Duration.millis(deadlineMs), orElse: () => retry })
+        )
       })
 
       const locate: Locate["Service"]["locate"] = Effect.fnUntraced(function* (run, stepId, failure) {
@@ -90,6 +107,7 @@ export class Locate extends Context.Service<
           return { type: "fail", failure: { ...failure, code: "no_producer", message } }
         }
         if (desk.isOff(ref)) return yield* retry
+        if (failure.code === "unrecorded_write") return yield* awaited(run, stepId, ref, failure)
         const reportedBy = `${run.runId}/${stepId}/${step(run, stepId).attempt}`
         if (failure.class === "corrupt") {
           const moved = yield* Effect.result(quarantine(run, stepId, ref, failure))

@@ -2,10 +2,12 @@ import { Context, Effect } from "effect"
 import { type Backoff, type Command, decider, type Unstamped } from "../domain/materialization/MaterializationDecide.ts"
 import * as Demand from "../domain/materialization/MaterializationDemand.ts"
 import { type Cause, Event } from "../domain/materialization/MaterializationEvents.ts"
+import { MaterializationSnapshot } from "../domain/materialization/MaterializationSnapshot.ts"
 import type { State } from "../domain/materialization/MaterializationState.ts"
 import { quietUntil } from "../domain/QuietHours.ts"
 import type { Trigger } from "../domain/Trigger.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
+import * as StateCodec from "../eventstore/StateCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { AutomaticRuns } from "./AutomaticRuns.ts"
 import type { Behaviour } from "./Behaviour.ts"
@@ -13,6 +15,7 @@ import { Definitions } from "./Definitions.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 
 const codec = EventCodec.make(Event, {})
+export const snapshot = StateCodec.make(MaterializationSnapshot, { revision: 1 })
 export const decode = (recorded: RecordedEvent): Event => ({ ...codec.decode(recorded), at: recorded.recordedAt })
 
 /** How long failed automatic runs cool down. */
@@ -46,6 +49,7 @@ export const make = Effect.gen(function* () {
 
   const behaviour: Behaviour<State, Unstamped, Command, Event, never, Demand.Demand> = {
     category: "materialization",
+    snapshot,
     decider,
     encode: codec.encode,
     decode,

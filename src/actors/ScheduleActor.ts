@@ -6,6 +6,7 @@ import { partitionedAssets } from "../domain/Partitioning.ts"
 import * as TimeWindow from "../domain/TimeWindow.ts"
 import * as WorkflowSchedule from "../domain/WorkflowSchedule.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
+import * as StateCodec from "../eventstore/StateCodec.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as Actors from "./Actors.ts"
 import { AutomaticRuns } from "./AutomaticRuns.ts"
@@ -15,6 +16,7 @@ import { sleepUntil } from "./sleepUntil.ts"
 import { decode as decodeWorkflow } from "./WorkflowActor.ts"
 
 const codec = EventCodec.make(WorkflowSchedule.Event, {})
+export const snapshot = StateCodec.make(WorkflowSchedule.Snapshot, { revision: 1 })
 
 /** The partitions that one occurrence runs: "" for a workflow without partitions. */
 const partitionsAt = (partitioning: Partitioning | undefined, occurrence: number, window: "current" | "previous") => {
@@ -67,6 +69,7 @@ export const make = Effect.gen(function* () {
     WorkflowSchedule.Demand
   > = {
     category: "schedule",
+    snapshot,
     decider: WorkflowSchedule.decider,
     encode: codec.encode,
     decode: (recorded) => ({ ...codec.decode(recorded), at: recorded.recordedAt }),

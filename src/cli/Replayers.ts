@@ -1,16 +1,20 @@
 import { Effect, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
+import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as Asset from "../domain/Asset.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as Limit from "../domain/Limit.ts"
+import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
+import * as PartitionParameters from "../domain/PartitionParameters.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunKey from "../domain/RunKey.ts"
 import * as WorkflowDefinition from "../domain/WorkflowDefinition.ts"
+import * as WorkflowSchedule from "../domain/WorkflowSchedule.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import { EventStore, type LogUnavailable, type RecordedEvent } from "../eventstore/EventStore.ts"
 
@@ -38,11 +42,25 @@ export const of = (category: string): Replayer | null => {
       return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
     case "runkey":
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    case "materialization":
+      return plain(MaterializationDecide.decider, MaterializationActor.decode)
+    case "schedule":
+      return plain(WorkflowSchedule.decider, (recorded) => ({
+        ...scheduleCodec.decode(recorded),
+        at: recorded.recordedAt
+      }))
+    case "partition":
+      return plain(PartitionParameters.decider, (recorded) => ({
+        ...partitionCodec.decode(recorded),
+        at: recorded.recordedAt
+      }))
     default:
       return null
   }
 }
 
+const scheduleCodec = EventCodec.make(WorkflowSchedule.Event, {})
+const partitionCodec = EventCodec.make(PartitionParameters.Event, {})
 const limitCodec = EventCodec.make(Limit.Event, {})
 const runKeyCodec = EventCodec.make(RunKey.Event, {})
 

@@ -11,6 +11,7 @@ import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
+import { LeftOvers } from "../actors/LeftOvers.ts"
 import { Limits } from "../actors/Limits.ts"
 import { KnownPartitions } from "../actors/KnownPartitions.ts"
 import { Locate } from "../actors/Locate.ts"
@@ -18,6 +19,7 @@ import { LoopWatch } from "../actors/LoopWatch.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import { Materializer } from "../actors/Materializer.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
+import { RecentWrites } from "../actors/RecentWrites.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import { RecoveryDesk } from "../actors/RecoveryDesk.ts"
 import { RecoveryPlanner } from "../actors/RecoveryPlanner.ts"
@@ -93,6 +95,7 @@ export const engine = (settings: RuntimeSettings) => {
   const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
+    Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
     Layer.provideMerge(storeHealth),

@@ -68,6 +68,21 @@ export const initial: State = { workflow: "", schedule: null, lookedAt: 0, open:
 export const nextAt = ({ lookedAt, schedule }: State): number | null =>
   schedule === null ? null : (Occurrences.next(schedule, lookedAt) ?? null)
 
+/** A schedule's state as JSON. */
+export const Snapshot: Schema.Codec<State, unknown> = Schema.Struct({
+  workflow: Schema.String,
+  schedule: Schema.NullOr(Spec),
+  lookedAt: Schema.Int,
+  open: Schema.Array(Schema.Int),
+  last: Schema.NullOr(
+    Schema.Struct({
+      occurrence: Schema.Int,
+      runIds: Schema.Array(Schema.String),
+      refused: Schema.optionalKey(Schema.String)
+    })
+  )
+})
+
 // ----------------------------------------------------------------- decider
 
 const isSame = (one: Occurrences.Spec | null, other: Occurrences.Spec | null): boolean =>

@@ -49,8 +49,8 @@ const batchStart = 500
 const batchMax = 4_000
 /** Longest transaction wanted: it holds back the safe horizon of every other subscription. */
 const transactionMsMax = 200
-/** A hint of a change may come before its event is below the horizon; the poll finds it. */
-const pollMsMin = 250
+/** A hint of a change may come before its event is below the horizon; the poll finds it, less and less often. */
+const pollMsMin = 15
 const pollMsMax = 1_000
 const heartbeatMs = 5_000
 
@@ -92,29 +92,37 @@ const make = Effect.fnUntraced(function* <E, R>(
   }
   let limit = batchStart
   let beatAtMs = 0
+  let stored: Position | null = null
 
   yield* store.changes.pipe(
     Stream.runForEach(() => hint.open),
     Effect.forkScoped
   )
 
+  /** Moves the checkpoint from where it is stored, which may be behind where the reader stands. */
+  const move = Effect.fnUntraced(function* (to: Position) {
+    const outcome = yield* Checkpoint.move(sql, name, stored, to)
+    if (outcome !== "stored") return yield* new Checkpoint.CheckpointMoved({ name, outcome, position: stored })
+  })
+
   /** Handles the events that follow `from`; answers where it stands then. */
   const advance = Effect.fnUntraced(function* (from: Position | null) {
     const page = yield* store.readAll({ after: from, limit, ...filter })
     const { events, next } = page
     if (next === null || next === from) return from
+    // What concerns nobody here is passed in memory: a busy log would otherwise cost a commit for each of its batches.
+    if (!isNonEmpty(events)) return next
     const began = yield* Clock.currentTimeMillis
-    const move = Effect.gen(function* () {
-      const outcome = yield* Checkpoint.move(sql, name, from, next)
-      if (outcome !== "stored") return yield* new Checkpoint.CheckpointMoved({ name, outcome, position: from })
-    })
-    const handled = isNonEmpty(events) ? handle(events) : Effect.void
+    const handled = handle(events)
     const advanced =
-      checkpoint === "inside" ? sql.withTransaction(Effect.andThen(move, handled)) : Effect.andThen(handled, move)
+      checkpoint === "inside"
+        ? sql.withTransaction(Effect.andThen(move(next), handled))
+        : Effect.andThen(handled, move(next))
     const exit = yield* Effect.exit(advanced)
     const tookMs = (yield* Clock.currentTimeMillis) - began
     if (Exit.isSuccess(exit)) {
       beatAtMs = began
+      stored = next
       if (checkpoint === "before") return next
       if (tookMs > transactionMsMax) limit = Math.max(batchMin, limit >> 1)
       else if (tookMs < transactionMsMax / 2) limit = Math.min(batchMax, limit + (limit >> 1) + 1)
@@ -130,7 +138,10 @@ const make = Effect.fnUntraced(function* <E, R>(
   ) {
     if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
     const error = Cause.squash(cause)
-    if (error instanceof Checkpoint.CheckpointMoved) return yield* Checkpoint.open(sql, name, null)
+    if (error instanceof Checkpoint.CheckpointMoved) {
+      stored = yield* Checkpoint.open(sql, name, null)
+      return stored
+    }
     if (isSqlError(error) && !SqlFailure.isDataFault(error) && SqlFailure.isUnavailable(error)) return yield* error
     const [first] = events
     if (first === undefined) return yield* Effect.die(error)
@@ -145,23 +156,30 @@ const make = Effect.fnUntraced(function* <E, R>(
     return yield* new SubscriptionStopped({ name, position: first.position, message, cause: error })
   })
 
-  const rest = Effect.fnUntraced(function* (pollMs: number) {
+  /** Says now and then that it lives, and where it stands. */
+  const beat = Effect.fnUntraced(function* (position: Position | null) {
     const now = yield* Clock.currentTimeMillis
-    if (now - beatAtMs >= heartbeatMs) {
-      yield* Checkpoint.beat(sql, name)
-      beatAtMs = now
-    }
+    if (now - beatAtMs < heartbeatMs) return
+    beatAtMs = now
+    if (position === null || position === stored) return yield* Checkpoint.beat(sql, name)
+    // Another reader that has gone on meanwhile is found when there is something to handle.
+    if ((yield* Checkpoint.move(sql, name, stored, position)) === "stored") stored = position
+  })
+
+  const rest = Effect.fnUntraced(function* (pollMs: number) {
     yield* Effect.raceFirst(hint.await, Effect.sleep(Duration.millis(pollMs)))
     yield* hint.close
   })
 
   return Effect.gen(function* () {
     let position = yield* Checkpoint.open(sql, name, begin === "now" ? yield* store.head : null)
+    stored = position
     let pollMs = pollMsMin
     while (true) {
       const before = position
       const limitBefore = limit
       position = yield* advance(position)
+      yield* beat(position)
       if (position !== before) pollMs = pollMsMin
       else if (limit === limitBefore) {
         yield* rest(pollMs)

@@ -1,9 +1,17 @@
 import { AssetList } from "./AssetList.ts"
 import { Locations } from "./Locations.ts"
+import { MaterializationCounters } from "./MaterializationCounters.ts"
 import { Notifications } from "./Notifications.ts"
 import type { Projection } from "./Projection.ts"
 import { RecoveryList } from "./RecoveryList.ts"
 import { RunList } from "./RunList.ts"
 
 /** Every read model that the server runs. */
-export const allProjections: ReadonlyArray<Projection> = [RunList, Locations, AssetList, RecoveryList, Notifications]
+export const allProjections: ReadonlyArray<Projection> = [
+  RunList,
+  Locations,
+  AssetList,
+  RecoveryList,
+  Notifications,
+  MaterializationCounters
+]

@@ -34,6 +34,12 @@ interface RecoveryRow {
   readonly value: number
 }
 
+interface AutomaticRow {
+  readonly reason: string
+  readonly outcome: string
+  readonly value: number
+}
+
 /**
  * The metrics that derive from the log. The projections keep them with their own batches, so they survive restarts and
  * are exact; one process serves them.
@@ -46,6 +52,8 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
   const recoveries = yield* available(sql<RecoveryRow>`
     SELECT metric, class, outcome, value::float8 AS value FROM recovery_list_v1_counters
     ORDER BY metric, class, outcome`)
+  const automatic = yield* available(sql<AutomaticRow>`
+    SELECT reason, outcome, value::float8 AS value FROM materialization_counters_v1 ORDER BY reason, outcome`)
   const [waiters] = yield* available(sql<{ value: number }>`
     SELECT coalesce(sum(waiter_count), 0)::float8 AS value FROM recovery_list_v1
     WHERE status IN ('requested', 'planned', 'running')`)
@@ -70,6 +78,12 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
       ({ outcome }) => ({ reason: outcome })
     ),
     duration(recoveries),
+    counter(
+      "kintsugi_auto_materialize_runs_total",
+      "Automatic runs that were started, held, skipped or ended, by reason.",
+      automatic,
+      ({ outcome, reason }) => ({ reason, outcome })
+    ),
     {
       name: "kintsugi_recovery_waiters",
       type: "gauge",

@@ -106,6 +106,13 @@ export const write = Effect.fnUntraced(function* (
   for (const run of touched) run.stored = run.row.ended === null ? "active" : "ended"
 })
 
+/** In one order, whichever event came first in which batch: a rebuilt row is the same text. */
+const stepsJson = (steps: Readonly<Record<string, RunFold.Step>>): string => {
+  const sorted: Record<string, RunFold.Step> = {}
+  for (const id of Object.keys(steps).sort()) sorted[id] = steps[id]!
+  return JSON.stringify(sorted)
+}
+
 const jsonOf = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
 /** Columns that both tables have. */
@@ -145,7 +152,7 @@ const insertEnded = (sql: SqlClient.SqlClient, runs: ReadonlyArray<Tracked>) => 
 const progress = (rows: ReadonlyArray<RunFold.Row>, graphOf: (row: RunFold.Row) => RunFold.Graph) => {
   const counts = rows.map((row) => RunFold.countsOf(row, graphOf(row)))
   return {
-    steps: Columns.text(rows.map(({ steps }) => JSON.stringify(steps))),
+    steps: Columns.text(rows.map(({ steps }) => stepsJson(steps))),
     waiting: Columns.int4(counts.map(({ waiting }) => waiting)),
     active: Columns.int4(counts.map(({ active }) => active)),
     retry: Columns.int4(counts.map(({ retry }) => retry)),

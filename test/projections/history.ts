@@ -1,4 +1,6 @@
 import { Result } from "effect"
+import * as MaterializationDecide from "../../src/domain/materialization/MaterializationDecide.ts"
+import * as Materialization from "../../src/domain/materialization/MaterializationState.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import { type Definition, parseDefinition } from "../../src/domain/Definition.ts"
 import type { Failure } from "../../src/domain/Failure.ts"
@@ -150,14 +152,54 @@ export class AssetHistory {
         ...{ _tag: "Produce", assetId, partitionKey, workflow: "orders", version: 1, stepId: "a", runId: "r" },
         ...{ attempt: ++this.attempt, parameters: {}, inputs: [], reads: [] },
         parts: [part(`k${tape.below(4)}`), part(`m${tape.below(2)}`)],
-        producedAt: this.clock - tape.below(200)
+        producedAt: this.clock - tape.below(200),
+        freshness: { ttlMs: 1 + tape.below(60) }
       },
+      { _tag: "Expire" },
+      { _tag: "MarkStale", assetId, partitionKey, note: `note ${tape.below(3)}` },
+      { _tag: "ClearStale" },
       { _tag: "ReportMissing", assetId, partitionKey, generation, reason: "missing" },
       { _tag: "ReportPresent", assetId, partitionKey, generation }
     ])
     const events = Result.getOrThrow(Asset.decide({ ...command, now: this.clock }, this.state))
     for (const event of events) this.state = Asset.evolve(this.state, event)
     return events.map((event) => written(`asset-${assetId}`, event))
+  }
+}
+
+/** The automatic runs of one workflow and partition, as their decider writes them. */
+export class MaterializationHistory {
+  private state = Materialization.initial
+  private clock = 7_000
+  private position = 0
+  private readonly workflow: string
+  private readonly tape: Tape
+  constructor(workflow: string, tape: Tape) {
+    this.workflow = workflow
+    this.tape = tape
+  }
+
+  next(): ReadonlyArray<Written> {
+    const { tape, workflow } = this
+    this.clock += 1 + tape.below(500)
+    const cause = {
+      ...{ reason: tape.pick(["upstream-update", "expiry", "stale"] as const), assetId: "x", partitionKey: "" },
+      ...{ generation: 1, position: String(++this.position).padStart(8, "0") }
+    }
+    const runId = this.state.active?.runId ?? "none"
+    const command = tape.pick<MaterializationDecide.Unstamped>([
+      { _tag: "Request", workflow, partitionKey: "", updates: [{ cause, priority: tape.below(9), cyclic: false }] },
+      { _tag: "Skip", workflow, partitionKey: "", cause, why: "no window" },
+      { _tag: "Tick" },
+      { _tag: "Launched", runId },
+      { _tag: "Refuse", runId, why: "no such partition" },
+      { _tag: "EndRun", runId, outcome: tape.pick(["succeeded", "failed", "canceled"]) }
+    ])
+    const quietUntil = tape.below(5) === 0 ? this.clock + 300 : null
+    const stamped = { ...command, now: this.clock, quietUntil, backoff: { baseMs: 100, maxMs: 400 } }
+    const events = Result.getOrThrow(MaterializationDecide.decide(stamped, this.state))
+    for (const event of events) this.state = Materialization.evolve(this.state, event)
+    return events.map((event) => written(`materialization-${workflow}`, event))
   }
 }
 
@@ -211,6 +253,11 @@ export const history = (numbers: ReadonlyArray<number>): ReadonlyArray<Written> 
     const source = new AssetHistory(assetId, tape)
     let commands = 0
     sources.push(() => (commands++ < 12 ? source.next() : null))
+  }
+  for (const workflow of ["reports", "plots"]) {
+    const source = new MaterializationHistory(workflow, tape)
+    let commands = 0
+    sources.push(() => (commands++ < 20 ? source.next() : null))
   }
   for (const id of ["rec0", "rec1"]) {
     const events = [...recoveryEvents(id, tape)]

@@ -94,7 +94,13 @@ export const database = Layer.unwrap(
 ).pipe((client) => Layer.provideMerge(migrated, client), Layer.provideMerge(NodeServices.layer))
 
 const tables = [
-  ...["run_list_v1_active", "run_list_v1_ended", "run_list_v1_definitions", "run_list_v1_counters"],
+  ...[
+    "run_list_v1_active",
+    "run_list_v1_ended",
+    "run_list_v1_definitions",
+    "run_list_v1_counters",
+    "materialization_counters_v1"
+  ],
   ...["asset_locations_v1", "asset_locations_v1_current", "asset_list_v1"],
   ...["recovery_list_v1", "recovery_list_v1_counters"],
   ...["notifications_v1", "notifications_v1_interrupted", "notification_reads", "projection_checkpoints"]

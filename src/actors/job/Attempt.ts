@@ -1,6 +1,7 @@
 import type { AssetRef } from "../../domain/Failure.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { ObservedRead } from "../../domain/Production.ts"
+import type { Writer } from "../RecentWrites.ts"
 
 /** Reads that one attempt may record; more are not remembered. */
 const readsMax = 1_000
@@ -17,7 +18,9 @@ export interface Attempt {
   readonly writes: Map<string, Location>
   readonly reads: Map<string, ObservedRead>
   /** The step of the run that this is an attempt of. */
-  readonly writer: string
+  readonly writer: Writer
+  /** From 1. */
+  readonly number: number
   /** Recorded parts of the declared inputs, by `store/key`. */
   readonly inputParts: ReadonlyMap<string, InputPart>
   readonly noteWrite: (location: Location) => void
@@ -28,9 +31,10 @@ export const locationKey = (store: string, key: string): string => `${store}/${k
 
 /** `noted` is told of every write. */
 export const make = (
-  writer: string,
+  writer: Writer,
+  number: number,
   inputParts: ReadonlyMap<string, InputPart>,
-  noted: (writer: string, location: Location) => void
+  noted: (writer: Writer, location: Location) => void
 ): Attempt => {
   let open = true
   const writes = new Map<string, Location>()
@@ -43,6 +47,7 @@ export const make = (
     writes,
     reads,
     writer,
+    number,
     inputParts,
     noteWrite: (location) => {
       writes.set(locationKey(location.store, location.key), location)

@@ -2,8 +2,9 @@ import { Cause, Clock, Duration, Effect, Exit, Layer, Random, Result } from "eff
 import { Stores } from "../../capabilities/Stores.ts"
 import { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
-import { type Failure, storable } from "../../domain/Failure.ts"
+import { assetName, type AssetRef, type Failure, storable } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
+import type { Location } from "../../domain/Location.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import { type State, stepDefinition } from "../../domain/run/RunState.ts"
@@ -12,15 +13,17 @@ import type { Json, JsonObject } from "../../sdk/JobContext.ts"
 import { AssetCheck } from "../AssetCheck.ts"
 import { Inputs } from "../Inputs.ts"
 import { JobRunner } from "../JobRunner.ts"
+import { LeftOvers } from "../LeftOvers.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
+import { RecentWrites } from "../RecentWrites.ts"
+import { healsStep, RecoveryEnabled } from "../RecoverySettings.ts"
 import { StoreHealth } from "../StoreHealth.ts"
 import { templateContext } from "../TemplateContext.ts"
 import { App } from "./App.ts"
 import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
 import * as JobInputs from "./JobInputs.ts"
-import { RecentWrites } from "./RecentWrites.ts"
 import * as RecordedBytes from "./RecordedBytes.ts"
 import { outcomeOf } from "./Results.ts"
 import { failureOf } from "./Thrown.ts"
@@ -75,6 +78,8 @@ export const layer = Layer.effect(
     const inputs = yield* Inputs
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
+    const enabled = yield* RecoveryEnabled
+    const leftOvers = yield* LeftOvers
     const clock = yield* Clock.Clock
     const runLog = Effect.runForkWith(yield* Effect.context<never>())
 
@@ -112,7 +117,12 @@ export const layer = Layer.effect(
       })
     }
 
-    const attemptOf = Effect.fnUntraced(function* (run: State, step: StepDefinition, number: number) {
+    const attemptOf = Effect.fnUntraced(function* (
+      run: State,
+      step: StepDefinition,
+      number: number,
+      wrote: Array<Location>
+    ) {
       const job = app.jobs.get(step.jobSlug)
       if (job === undefined) {
         const message = `step ${step.id} names job ${step.jobSlug}, which the app does not define`
@@ -127,9 +137,13 @@ export const layer = Layer.effect(
       const parameters = { ...run.parameters, ...(rendered.success as JsonObject) } as JsonObject
       const resolved = step.consumes.length === 0 ? [] : yield* inputs.resolve(run, step.id)
       const consumed = yield* JobInputs.read(assets, resolved)
-      const writer = `step ${step.id} of run ${run.runId}`
-      const attempt = Attempt.make(writer, JobInputs.parts(consumed), recentWrites.note)
-      const recorded = RecordedBytes.make({ attempt, step, assets, index, recentWrites })
+      const writer = { runId: run.runId, stepId: step.id }
+      const attempt = Attempt.make(writer, number, JobInputs.parts(consumed), (by, location) => {
+        recentWrites.note(by, location)
+        wrote.push(location)
+      })
+      const heals = healsStep(enabled, run.definition, step.id)
+      const recorded = RecordedBytes.make({ attempt, own: makes(run, step), heals, assets, index, recentWrites })
       let beatAt = clock.currentTimeMillisUnsafe()
       const beat = (progress?: Json) => {
         beatAt = clock.currentTimeMillisUnsafe()
@@ -160,18 +174,52 @@ export const layer = Layer.effect(
         limited,
         watch(step, () => beatAt)
       ).pipe(Effect.onExit(() => Effect.sync(attempt.close)))
-      return yield* outcomeOf({ run, step, answer, attempt, stores, health })
+      const outcome = yield* outcomeOf({ run, step, answer, attempt, stores, health })
+      if (heals && outcome.ok) yield* refuseOverwriting(step, attempt, outcome.unowned)
+      return outcome
+    })
+
+    /** A part of another asset that was overwritten and is not listed would be healed behind the step's back. */
+    const refuseOverwriting = Effect.fnUntraced(function* (
+      step: StepDefinition,
+      attempt: Attempt.Attempt,
+      unowned: ReadonlyArray<string>
+    ) {
+      for (const name of unowned) {
+        const { key, sha256, store } = attempt.writes.get(name)!
+        const recorded = yield* index.recorded(store, key)
+        const owner = recorded === null || recorded.sha256 === sha256 ? null : yield* index.owner(store, key)
+        if (owner === null) continue
+        const message =
+          `step ${step.id} wrote over ${name}, a part of ${assetName(owner)}, without listing it: ` +
+          "list it under an asset that the step produces, or write to another key"
+        return yield* Effect.fail<Failure>({
+          class: "permanent",
+          code: "overwrote_asset",
+          message,
+          asset: owner,
+          store,
+          key
+        })
+      }
     })
 
     const execute: JobRunner["Service"]["execute"] = Effect.fnUntraced(function* (run, stepId, attempt) {
       const step = stepDefinition(run, stepId)
       if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
       const name = `${run.workflow}/${stepId} (run ${run.runId})`
-      const left = [loop.enter(name), recentWrites.begin(step.produces.map(({ assetId }) => assetId))]
+      const left = [loop.enter(name), recentWrites.begin({ runId: run.runId, stepId }, makes(run, step))]
+      const wrote: Array<Location> = []
       const ended = yield* Effect.ensuring(
-        Effect.exit(attemptOf(run, step, attempt)),
+        Effect.exit(attemptOf(run, step, attempt, wrote)),
         Effect.sync(() => {
           for (const leave of left) leave()
+        })
+      ).pipe(
+        Effect.onExit((exit) => {
+          const isDone = Exit.isSuccess(exit) && Exit.isSuccess(exit.value)
+          const heals = healsStep(enabled, run.definition, stepId)
+          return isDone || !heals ? Effect.void : leftOvers.watch({ runId: run.runId, stepId }, wrote)
         })
       )
       if (Exit.isSuccess(ended)) {
@@ -191,7 +239,11 @@ export const layer = Layer.effect(
 
     return JobRunner.of({ execute, has: (jobSlug) => app.jobs.has(jobSlug) })
   })
-).pipe(Layer.provide(RecentWrites.layer))
+)
+
+/** The asset partitions that the step makes in this run, unless its job says another key. */
+const makes = (run: State, step: StepDefinition): ReadonlyArray<AssetRef> =>
+  step.produces.map(({ assetId }) => ({ assetId, partitionKey: run.partitionKey ?? "" }))
 
 const isFailure = (value: unknown): value is Failure =>
   typeof value === "object" && value !== null && "class" in value && "code" in value && !(value instanceof Error)

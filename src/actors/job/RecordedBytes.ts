@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { type ObjectStore, StoreError } from "../../capabilities/ObjectStore.ts"
-import type { StepDefinition } from "../../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { AssetCheck } from "../AssetCheck.ts"
 import type { LocationIndex } from "../LocationIndex.ts"
+import type { RecentWrites } from "../RecentWrites.ts"
 import { type Attempt, locationKey } from "./Attempt.ts"
-import type { RecentWrites } from "./RecentWrites.ts"
 
 type Bytes = Uint8Array<ArrayBuffer>
 
@@ -20,7 +19,7 @@ interface OwnedPart extends Location {
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
 const isSame = (left: AssetRef, right: AssetRef) =>
-  Id.assetKey(left.assetId) === Id.assetKey(right.assetId) && left.partitionKey === right.partitionKey
+  Id.asset(left.assetId, left.partitionKey) === Id.asset(right.assetId, right.partitionKey)
 
 /**
  * Compares what an attempt reads with what the log says of it, declared as an input or not (F7). The declared parts and
@@ -30,12 +29,15 @@ const isSame = (left: AssetRef, right: AssetRef) =>
  */
 export const make = (options: {
   readonly attempt: Attempt
-  readonly step: StepDefinition
+  /** What the step makes in this run: its earlier attempts may have left it half done. */
+  readonly own: ReadonlyArray<AssetRef>
+  /** Without recovery only damage is found, as by a plain engine: nobody's changes are judged (F40). */
+  readonly heals: boolean
   readonly assets: AssetCheck["Service"]
   readonly index: LocationIndex["Service"]
   readonly recentWrites: RecentWrites["Service"]
 }) => {
-  const { assets, attempt, index, recentWrites, step } = options
+  const { assets, attempt, heals, index, own, recentWrites } = options
 
   const partOf = (ref: AssetRef, store: string, key: string) =>
     Effect.map(assets.read(ref), ({ latest }): OwnedPart | undefined => {
@@ -53,13 +55,14 @@ export const make = (options: {
     return parts.filter((part) => part !== undefined)
   })
 
-  const produces = ({ assetId }: AssetRef) =>
-    step.produces.some((produced) => Id.assetKey(produced.assetId) === Id.assetKey(assetId))
+  /** What an earlier attempt of the same step may have written and not recorded, a crash between the two included. */
+  const isHalfDone = (ref: AssetRef) => attempt.number > 1 && own.some((made) => isSame(made, ref))
 
   /**
    * Bytes that nothing known at first accounts for, read again: a transfer may be at fault, or they were remade
    * meanwhile. Answers what is there if the newest generation, or nobody, says otherwise; else fails with whose fault
-   * it is: ours (`corrupt`), somebody else's (`changed_outside`), or that of a write that is not recorded yet.
+   * it is: ours (`corrupt`), somebody else's (`changed_outside`), or nobody's yet: a write that may still be recorded is
+   * waited for (`unrecorded_write`), and one whose step has ended without recording it is ours.
    */
   const judged = Effect.fnUntraced(function* (opened: ObjectStore, key: string) {
     const store = opened.name
@@ -76,14 +79,15 @@ export const make = (options: {
       return yield* failed({ class: "corrupt", code: "checksum_mismatch", message, ...here })
     }
     const writer = recentWrites.writerOf(store, key, digest)
-    // A step that goes on where an earlier attempt of it stopped, on what it makes itself.
-    if (writer === attempt.writer || produces(part.ref)) return bytes
-    if (writer !== undefined || recentWrites.isBeingMade(part.ref.assetId)) {
-      const message =
-        writer === undefined
-          ? `${store}/${key} is not as recorded, and ${assetName(part.ref)} is being made anew`
-          : `${store}/${key} was written by ${writer}, whose production is not recorded (yet)`
-      return yield* failed({ class: "transient", code: "unrecorded_write", message, ...here })
+    const isOurs = writer?.runId === attempt.writer.runId && writer.stepId === attempt.writer.stepId
+    if (isOurs || isHalfDone(part.ref) || !heals) return bytes
+    if (yield* recentWrites.isBeingMade(part.ref, store, key, attempt.writer)) {
+      const message = `${store}/${key} is not as recorded: ${assetName(part.ref)} is being made anew`
+      return yield* failed({ class: "asset_missing", code: "unrecorded_write", message, ...here })
+    }
+    if (writer !== undefined) {
+      const message = `${store}/${key} was overwritten by step ${writer.stepId} of run ${writer.runId}, which did not record it`
+      return yield* failed({ class: "corrupt", code: "overwritten", message, ...here })
     }
     const message = `${store}/${key} was changed by somebody else: its etag is ${etag}, ours was ${part.etag}`
     return yield* failed({ class: "permanent", code: "changed_outside", message, ...here })

@@ -104,10 +104,11 @@ const endRun = (state: State, command: Command & { _tag: "EndRun" }): ReadonlyAr
   const late = state.active?.runId !== runId
   if (known === undefined || (late && (outcome !== "succeeded" || known.outcome === "succeeded"))) return []
   const failures = outcome === "failed" ? state.failures + 1 : outcome === "succeeded" ? 0 : state.failures
-  const base = { _tag: "MaterializationEnded" as const, runId, outcome, failures, at: now }
+  const { reason } = known.cause
+  const base = { _tag: "MaterializationEnded" as const, runId, reason, outcome, failures, at: now }
   if (outcome !== "failed") return [{ ...base, retries: false }]
-  const reason = failure === undefined ? {} : { failure }
-  return [{ ...base, ...reason, coolUntil: now + backoffMs(backoff, failures), retries: failures < failureBudget }]
+  const why = failure === undefined ? {} : { failure }
+  return [{ ...base, ...why, coolUntil: now + backoffMs(backoff, failures), retries: failures < failureBudget }]
 }
 
 const primary = (command: Command, state: State): ReadonlyArray<Event> => {
@@ -150,7 +151,10 @@ const primary = (command: Command, state: State): ReadonlyArray<Event> => {
       if (active?.runId !== runId) return []
       return [
         { _tag: "MaterializationSkipped", workflow, partitionKey, cause: active.cause, why, at: now },
-        { _tag: "MaterializationEnded", runId, outcome: "canceled", failures, retries: false, at: now }
+        {
+          ...{ _tag: "MaterializationEnded", runId, reason: active.cause.reason, outcome: "canceled" },
+          ...{ failures, retries: false, at: now }
+        }
       ]
     }
     case "EndRun":

@@ -19,7 +19,7 @@ export const demands = ({ active, held, wanted }: State): ReadonlyArray<Demand> 
 /** When somebody must look at it if it is not in memory, epoch ms; null: nothing is owed. */
 export const wakeAt = (state: State, now: number): number | null => {
   if (state.active !== null) {
-    // A run under way tells its end by itself; that it was never told is found by looking once in a while.
+    // A run under way tells its end until it has been heard.
     return state.active.launched ? null : leaseUntil(now)
   }
   return state.wanted === null ? null : (state.held?.until ?? leaseUntil(now))

@@ -1,9 +1,11 @@
 import { Schema } from "effect"
 import { Failure } from "../Failure.ts"
 
+const Reason = Schema.Literals(["upstream-update", "expiry", "stale"])
+
 /** What happened to an asset that asks for an automatic run. `position`: of the event in the log. */
 export const Cause = Schema.Struct({
-  reason: Schema.Literals(["upstream-update", "expiry", "stale"]),
+  reason: Reason,
   expiry: Schema.optionalKey(Schema.Literals(["ttl", "cadence"])),
   assetId: Schema.String,
   partitionKey: Schema.String,
@@ -48,6 +50,8 @@ export const Event = Schema.TaggedUnion({
   /** `coolUntil`: after a failure nothing starts before; `retries`: the failed run is repeated then by itself. */
   MaterializationEnded: {
     runId: Schema.String,
+    /** Why it ran. */
+    reason: Reason,
     outcome: Schema.Literals(["succeeded", "failed", "canceled"]),
     failure: Schema.optionalKey(Failure),
     failures: Schema.Int,
