@@ -2,6 +2,7 @@ import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
+import type * as PartitionKeys from "../domain/PartitionKeys.ts"
 import type * as PartitionParameters from "../domain/PartitionParameters.ts"
 import type * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import type * as RecoveryState from "../domain/recovery/RecoveryState.ts"
@@ -28,3 +29,4 @@ export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unst
 export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
   "partition"
 )
+export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

@@ -10,6 +10,7 @@ import * as RunParameters from "../domain/RunParameters.ts"
 import type { Trigger } from "../domain/Trigger.ts"
 import * as Actors from "./Actors.ts"
 import { Definitions } from "./Definitions.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 
 /** A run that nobody asked for by hand: what asks for it, and under which id it is put into the log once. */
 export interface AutomaticRun {
@@ -34,6 +35,7 @@ export class AutomaticRuns extends Context.Service<
     AutomaticRuns,
     Effect.gen(function* () {
       const definitions = yield* Definitions
+      const keys = yield* PartitionKeys
       const runs = yield* Actors.run.client
       const runKeys = yield* Actors.runKey.client
       const parameters = yield* Actors.partitionParameters.client
@@ -59,6 +61,10 @@ export class AutomaticRuns extends Context.Service<
         })
         if (definition.parametersSchema !== undefined) {
           faults.push(...checkAgainst(definition.parametersSchema, merged.parameters, "parameters"))
+        }
+        if (faults.length === 0) {
+          const message = yield* keys.admit(partitionedAssets(definition), run.partitionKey)
+          if (message !== undefined) faults.push({ path: "partitionKey", message })
         }
         if (faults.length > 0) {
           return { type: "refused" as const, why: faults.map(({ message, path }) => `${path} ${message}`).join("; ") }

@@ -1,5 +1,5 @@
 import { Context, Layer } from "effect"
-import type { Definition, ProducedAsset, StepDefinition } from "../domain/Definition.ts"
+import type { Definition, Partitioning, ProducedAsset, StepDefinition } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
 
 /** One version of a workflow, parsed, with the JSON that was put. */
@@ -82,3 +82,8 @@ export const getOrDie = (definitions: Definitions["Service"], slug: string, vers
   if (defined === undefined) throw new Error(`workflow ${slug} has no version ${version} in the log`)
   return defined
 }
+
+/** How the asset is partitioned, as a newest definition declares it: of several the one whose workflow sorts last. */
+export const partitioningOf = (definitions: Definitions["Service"], assetId: string): Partitioning | undefined =>
+  definitions.producersOf(assetId).findLast(({ produces }) => produces.partitioning !== undefined)?.produces
+    .partitioning

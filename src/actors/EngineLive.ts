@@ -5,6 +5,7 @@ import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
+import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
@@ -32,12 +33,14 @@ import {
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** How long a command waits for the log before it answers that it is unavailable; it may still happen. */
 const commandTimeoutMs = 10_000
@@ -76,6 +79,8 @@ export const layer = Layer.effect(
     const ends = yield* RunEnds
     const system = yield* ActorSystem
     const loop = yield* LoopWatch
+    const loops = yield* UpdateLoops
+    const keys = yield* PartitionKeys
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
@@ -131,20 +136,13 @@ export const layer = Layer.effect(
             if (Result.isFailure(parsed)) return yield* new InvalidInput({ problems: parsed.failure.problems })
             yield* isRepeat(caller)
             const before = definitions.latest(slug)
-            const answer = yield* workflows
-              .execute(
-                slug,
-                {
-                  _tag: "Define",
-                  slug,
-                  definition: parsed.success.source,
-                  hash: contentHash(parsed.success.source),
-                  origin,
-                  now: yield* Clock.currentTimeMillis
-                },
-                metadataOf(caller)
-              )
+            const { source: definition } = parsed.success
+            const now = yield* Clock.currentTimeMillis
+            const command = { _tag: "Define" as const, slug, definition, hash: contentHash(definition), origin, now }
+            const put = workflows
+              .execute(slug, command, metadataOf(caller))
               .pipe(Effect.mapError(() => new DefinedByApp({ slug })))
+            const answer = yield* loops.guard(parsed.success, put)
             const defined = definitions.latest(slug)
             if (defined === undefined) return yield* Effect.die(new Error(`workflow ${slug} is not in memory`))
             const outcome =
@@ -206,6 +204,8 @@ export const layer = Layer.effect(
             const defined = yield* latest(workflow)
             const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
             if (problems.length > 0) return yield* new InvalidInput({ problems })
+            const message = yield* keys.admit(partitionedAssets(defined.definition), partitionKey ?? "")
+            if (message !== undefined) return yield* new InvalidInput({ problems: [{ path: "partitionKey", message }] })
             const command = {
               _tag: "Start" as const,
               runId: id,

@@ -1,19 +1,24 @@
-import { Context, Effect, Layer, Result } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
+import type * as Asset from "../domain/Asset.ts"
 import type { State as RunState } from "../domain/run/RunState.ts"
-import { stepDefinition } from "../domain/run/RunState.ts"
-import type { ConsumedAsset } from "../domain/Definition.ts"
-import type { AssetRef, Failure } from "../domain/Failure.ts"
+import { step, stepDefinition } from "../domain/run/RunState.ts"
+import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
-import * as Template from "../domain/Template.ts"
+import * as Freshness from "../domain/Freshness.ts"
+import * as Actors from "./Actors.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
-import { LocationIndex } from "./LocationIndex.ts"
+import { InputPartitions } from "./InputPartitions.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import { templateContext } from "./TemplateContext.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** A consumed asset partition of one step of one run. */
 export interface ResolvedInput extends AssetRef {
   readonly optional: boolean
+  /** Part of a round of updates: nothing to wait for until it was produced for the first time (T31). */
+  readonly isCyclic: boolean
+  readonly maxAgeMs: number | undefined
 }
 
 export type Ensured =
@@ -21,6 +26,10 @@ export type Ensured =
   | { readonly type: "blocked"; readonly verdict: Verdict }
 
 const checksAtOnce = 8
+
+/** The age beyond which the step refuses the generation, ms. */
+const maxAgeOf = ({ maxAgeMs }: ResolvedInput, { freshness }: Asset.Generation): number =>
+  Freshness.maxAgeOf(maxAgeMs, freshness) ?? Number.POSITIVE_INFINITY
 
 /** Resolves what a step consumes, and ensures that it is there before the step starts (F6, F65, T25). */
 export class Inputs extends Context.Service<
@@ -35,32 +44,21 @@ export class Inputs extends Context.Service<
     Inputs,
     Effect.gen(function* () {
       const assets = yield* AssetCheck
-      const index = yield* LocationIndex
       const desk = yield* RecoveryDesk
-
-      const refs = (run: RunState, consumed: ConsumedAsset): Effect.Effect<ReadonlyArray<AssetRef>, Failure> => {
-        const { assetId } = consumed
-        if (consumed.partitions === "all") {
-          return Effect.map(index.partitions(assetId), (keys) =>
-            keys.map((partitionKey) => ({ assetId, partitionKey }))
-          )
-        }
-        // The default template of an unpartitioned run names the unpartitioned asset.
-        if (run.partitionKey === undefined && consumed.partitionKey.trim() === "{{ run.partitionKey }}") {
-          return Effect.succeed([{ assetId, partitionKey: "" }])
-        }
-        const rendered = Template.render(consumed.partitionKey, templateContext(run), "consumes.partitionKey")
-        if (Result.isFailure(rendered)) {
-          const { message } = rendered.failure
-          return Effect.fail({ class: "permanent", code: "template_unresolved", message })
-        }
-        return Effect.succeed([{ assetId, partitionKey: String(rendered.success ?? "") }])
-      }
+      const recoveries = yield* Actors.recovery.client
+      const loops = yield* UpdateLoops
+      const partitions = yield* InputPartitions
 
       const resolve = Effect.fnUntraced(function* (run: RunState, stepId: string) {
+        const { definition, partitionKey } = run
+        const consumer = { definition, partitionKey, context: templateContext(run) }
         const found: Array<ResolvedInput> = []
         for (const consumed of stepDefinition(run, stepId)?.consumes ?? []) {
-          for (const ref of yield* refs(run, consumed)) found.push({ ...ref, optional: consumed.optional })
+          const { maxAgeMs, optional } = consumed
+          const isCyclic = loops.isCyclic(run.workflow, consumed.assetId)
+          for (const ref of yield* partitions.needed(consumed, consumer)) {
+            found.push({ ...ref, optional, isCyclic, maxAgeMs })
+          }
         }
         return found
       })
@@ -72,40 +70,76 @@ export class Inputs extends Context.Service<
         ...(optional ? { optional } : {})
       })
 
+      /** Asks for a newer generation; null: the old one will do, because it was made for this very step. */
+      const refresh = Effect.fnUntraced(function* (
+        run: RunState,
+        stepId: string,
+        input: ResolvedInput,
+        latest: Asset.Generation
+      ): Effect.fn.Return<Verdict | null> {
+        const { generation, producedAt, recoveryId } = latest
+        // Once a recovery that this step waited for has made it, nobody is asked again: a producer whose data is always
+        // too old, or an age that is shorter than the wait for another input, would be asked for ever.
+        if (recoveryId === undefined || step(run, stepId).settled?.includes(recoveryId) !== true) {
+          return yield* desk.refresh(run, stepId, input, generation)
+        }
+        const { state } = yield* Effect.orDie(recoveries.execute(recoveryId, { _tag: "Read" }))
+        const maxAge = maxAgeOf(input, latest)
+        const ageMs = (state.finishedAt ?? producedAt) - producedAt
+        if (ageMs <= maxAge) return null
+        const { assetId, partitionKey } = input
+        const asset = { assetId, partitionKey }
+        const message = `step ${stepId} refuses ${assetName(asset)} when older than ${maxAge} ms (maxAgeMs), and its data was ${ageMs} ms old when run ${latest.runId} had just made it again`
+        return { type: "fail", failure: { class: "permanent", code: "input_too_old", message, asset } }
+      })
+
       const ensure = (run: RunState, stepId: string, heal: boolean): Effect.Effect<Ensured> =>
         Effect.gen(function* () {
           const resolved = yield* resolve(run, stepId)
           const reportedBy = `${run.runId}/${stepId}`
+          const isChecked = (input: ResolvedInput) => heal && !desk.isOff(input)
           const realities = yield* Effect.forEach(
             resolved,
             (input) =>
-              heal && !desk.isOff(input)
+              isChecked(input)
                 ? assets.check(input, { reportedBy })
                 : Effect.map(assets.read(input), (state) => ({ status: "present" as const, state })),
             { concurrency: checksAtOnce }
           )
+          const now = yield* Clock.currentTimeMillis
           const inputs: Array<UsedInput> = []
+          const old: Array<readonly [ResolvedInput, Asset.Generation]> = []
           const missing: Array<readonly [ResolvedInput, Exclude<Reality, { readonly status: "present" }>]> = []
           for (const [position, input] of resolved.entries()) {
             const reality = realities[position]!
             // An object that cannot be looked at while its store answers is left to the job: its failure is the step's.
             const isLeft = reality.status === "unavailable" && reality.failure.class !== "store_unavailable"
             if (reality.status === "present" || isLeft) {
-              if (reality.state.latest !== null) inputs.push(used(input, reality.state.latest.generation))
+              const { latest } = reality.state
+              if (latest === null) continue
+              inputs.push(used(input, latest.generation))
+              if (!isLeft && !input.optional && isChecked(input) && now - latest.producedAt > maxAgeOf(input, latest)) {
+                old.push([input, latest])
+              }
               continue
             }
             // An optional input never blocks.
-            if (input.optional) continue
+            if (input.optional || (input.isCyclic && reality.status === "never")) continue
             missing.push([input, reality])
           }
-          if (missing.length === 0) return { type: "ready" as const, inputs }
+          const refreshed = yield* Effect.forEach(old, ([input, latest]) => refresh(run, stepId, input, latest), {
+            concurrency: checksAtOnce
+          })
+          const awaited = refreshed.filter((verdict) => verdict !== null)
+          if (missing.length + awaited.length === 0) return { type: "ready" as const, inputs }
           // All of them are asked for at once, so that they are made again beside each other; the step waits for the
           // first, and looks at all of them again before it begins.
-          const verdicts = yield* Effect.forEach(
+          const reported = yield* Effect.forEach(
             missing,
             ([input, reality]) => desk.report(run, stepId, input, reality),
             { concurrency: checksAtOnce }
           )
+          const verdicts = [...reported, ...awaited]
           const verdict = verdicts.find(({ type }) => type === "fail") ?? verdicts.find(({ type }) => type === "wait")
           return { type: "blocked" as const, verdict: verdict ?? verdicts[0]! }
         }).pipe(

@@ -5,8 +5,8 @@ import type { Known } from "../domain/PartitionMapping.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 
 /**
- * The partitions that were ever produced of the assets that somebody asks about, in memory: read once, then kept current
- * by who follows the log.
+ * The partitions that were produced, and not retired since, of the assets that somebody asks about, in memory: read
+ * once, then kept current by who follows the log.
  */
 export class KnownPartitions extends Context.Service<
   KnownPartitions,
@@ -15,6 +15,8 @@ export class KnownPartitions extends Context.Service<
     readonly of: (assetId: string) => Effect.Effect<Known>
     /** Takes in one production; nothing is kept of assets that nobody asked about. */
     readonly note: (produced: AssetRef) => void
+    /** These are no partitions any more. */
+    readonly retire: (assetId: string, keys: ReadonlyArray<string>) => void
     /** Everything is read anew when it is next asked about. */
     readonly forget: () => void
   }
@@ -36,6 +38,12 @@ export class KnownPartitions extends Context.Service<
           return { has: (partitionKey: string) => found.has(partitionKey), keys: () => found }
         }),
         note: ({ assetId, partitionKey }) => byAsset.get(Id.assetKey(assetId))?.add(partitionKey),
+        retire: (assetId, retired) => {
+          const keys = byAsset.get(Id.assetKey(assetId))
+          if (keys === undefined) return
+          const gone = new Set(retired.map(Id.partitionKey))
+          for (const key of keys) if (gone.has(Id.partitionKey(key))) keys.delete(key)
+        },
         forget: () => byAsset.clear()
       })
     })

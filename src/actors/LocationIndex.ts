@@ -25,7 +25,7 @@ export class LocationIndex extends Context.Service<
     readonly copies: (sha256: string) => Effect.Effect<ReadonlyArray<Location>>
     /** The newest recorded object of each key below the prefix. */
     readonly below: (store: string, keyPrefix: string) => Effect.Effect<ReadonlyArray<IndexedLocation>>
-    /** Every partition of the asset that was ever produced. */
+    /** Partitions of the asset that were produced and not retired since, in the order of their first production. */
     readonly partitions: (assetId: string) => Effect.Effect<ReadonlyArray<string>>
   }
 >()("kintsugi/actors/LocationIndex") {}

@@ -9,6 +9,7 @@ import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as Actors from "./Actors.ts"
 import { decode } from "./AssetActor.ts"
+import { decode as decodeKeys } from "./PartitionKeysActor.ts"
 import { KnownPartitions } from "./KnownPartitions.ts"
 import { UpdateGraph } from "./UpdateGraph.ts"
 
@@ -114,6 +115,11 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           else if (update.priority < last.priority) before.updates[before.updates.length - 1] = update
         }
         for (const recorded of events) {
+          if (recorded.type === "PartitionKeysRetired") {
+            const event = decodeKeys(recorded)
+            if (event._tag === "PartitionKeysRetired") known.retire(event.assetId, event.keys)
+            continue
+          }
           const event = decode(recorded)
           if (event._tag === "AssetProduced") known.note(event)
           const cause = causeOf(event, recorded.position)
@@ -141,7 +147,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
         yield* Effect.forEach([...skipped, ...told], (effect) => effect, { concurrency: toldAtOnce, discard: true })
       })
 
-      const types = ["AssetProduced", "AssetExpired", "AssetMarkedStale"]
+      const types = ["AssetProduced", "AssetExpired", "AssetMarkedStale", "PartitionKeysRetired"]
       // From now on: what was made before anybody opted in is no update.
       const following = follower.follow({ name, types, begin: "now", handle })
       yield* following.pipe(

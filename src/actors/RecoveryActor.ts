@@ -32,6 +32,10 @@ const coalesceMs = 50
 const releasesAtOnce = 16
 const releaseBatchMs = 100
 
+/** Whether nothing has to be made: a lost generation is there after all, or there is a newer one than the one too old. */
+const isThere = ({ lostGeneration, refresh }: State, { state, status }: Reality): boolean =>
+  status === "present" && (!refresh || Asset.currentGeneration(state) > lostGeneration)
+
 /** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
 export const make = Effect.gen(function* () {
   const runs = yield* Actors.run.client
@@ -119,18 +123,18 @@ export const make = Effect.gen(function* () {
       }
       if (reality.status === "unavailable") return yield* standBy(recovery, round, reality, commit)
       const { latest } = reality.state
-      if (reality.status === "present") {
+      if (isThere(recovery, reality)) {
         const generation = Asset.currentGeneration(reality.state)
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
       }
-      if (latest !== null) {
+      if (latest !== null && !recovery.refresh) {
         const parts = yield* Effect.orElseSucceed(restoreFromCopies(latest), () => null)
         if (parts !== null) {
           const generation = yield* recordCopy(recovery, latest, parts)
           return yield* commit({ _tag: "Restore", round, via: "copy", generation, contentChanged: false })
         }
       }
-      const found = yield* planner.plan(ref)
+      const found = yield* planner.plan(ref, { refresh: recovery.refresh })
       if (found.type === "present") return
       if (found.type === "unavailable") return yield* standBy(recovery, round, found, commit)
       if (found.type === "unrecoverable") {
@@ -210,10 +214,16 @@ export const make = Effect.gen(function* () {
       }
     })
 
-  const rejectOutput = (recovery: State, reasonCode: "output_absent" | "output_corrupt", why: string, commit: Send) => {
+  const rejectOutput = (
+    recovery: State,
+    reasonCode: "output_absent" | "output_corrupt",
+    why: string,
+    commit: Send,
+    code: string = reasonCode
+  ) => {
     const ref = refOf(recovery)
     const message = `${assetName(ref)} was made again by run ${recovery.producerRunId}, which ended well, but ${why}`
-    const failure: Failure = { class: "asset_missing", code: reasonCode, message, asset: ref }
+    const failure: Failure = { class: "asset_missing", code, message, asset: ref }
     return commit({ _tag: "Reject", round: recovery.round, reasonCode, failure })
   }
 
@@ -226,6 +236,10 @@ export const make = Effect.gen(function* () {
       }
       const { latest } = reality.state
       const generation = Asset.currentGeneration(reality.state)
+      if (recovery.refresh && latest !== null && reality.state.generations > generation) {
+        const why = "its data is older than what there was"
+        return yield* rejectOutput(recovery, "output_absent", why, commit, "input_too_old")
+      }
       if (latest === null || generation <= recovery.lostGeneration) {
         return yield* rejectOutput(recovery, "output_absent", "it declared no such asset", commit)
       }
@@ -280,7 +294,7 @@ export const make = Effect.gen(function* () {
         yield* health.awaitReady(reality.store)
         return
       }
-      if (reality.status === "present") {
+      if (isThere(recovery, reality)) {
         const generation = Asset.currentGeneration(reality.state)
         const { round } = recovery
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })

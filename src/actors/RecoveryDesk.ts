@@ -25,9 +25,12 @@ export class RecoveryDesk extends Context.Service<
       ref: AssetRef,
       reality: Exclude<Reality, { readonly status: "present" }>
     ) => Effect.Effect<Verdict>
+    /** What a step does about an asset whose current generation is too old for it: made again, once for all who wait. */
+    readonly refresh: (run: RunState, stepId: string, ref: AssetRef, generation: number) => Effect.Effect<Verdict>
     readonly join: (options: {
       readonly ref: AssetRef
       readonly generation: number
+      readonly refresh?: boolean
       readonly waiter: Waiter | undefined
       readonly priority: number
       readonly reopen: boolean
@@ -64,8 +67,10 @@ export class RecoveryDesk extends Context.Service<
               definition.steps.some(({ produces }) => produces.some(({ recovery }) => !recovery.enabled))
           )
 
-      const join: RecoveryDesk["Service"]["join"] = ({ generation, priority, ref, reopen, waiter }) => {
-        const recoveryId = Id.recovery(ref.assetId, ref.partitionKey, generation)
+      const join: RecoveryDesk["Service"]["join"] = (options) => {
+        const { generation, priority, ref, refresh = false, reopen, waiter } = options
+        const idOf = refresh ? Id.refresh : Id.recovery
+        const recoveryId = idOf(ref.assetId, ref.partitionKey, generation)
         const producer = definitions.producersOf(ref.assetId)[0]
         const answered = recoveries.execute(recoveryId, {
           _tag: "Join",
@@ -73,6 +78,7 @@ export class RecoveryDesk extends Context.Service<
           assetId: ref.assetId,
           partitionKey: ref.partitionKey,
           generation,
+          refresh,
           waiter,
           priority,
           reopen,
@@ -125,13 +131,25 @@ export class RecoveryDesk extends Context.Service<
         const first = reality.status === "never"
         // As without recovery: the attempt counts as transient.
         if (isOff(ref)) return { type: "retry" as const, random: yield* Random.next }
-        const generation = first ? 0 : reality.generation
-        const recoveryId = Id.recovery(ref.assetId, ref.partitionKey, generation)
+        return yield* awaited(run, stepId, { ref, generation: first ? 0 : reality.generation, refresh: false })
+      })
+
+      const refresh: RecoveryDesk["Service"]["refresh"] = (run, stepId, ref, generation) =>
+        awaited(run, stepId, { ref, generation, refresh: true })
+
+      /** Joins the recovery for the step: the step waits for it, or is told how it ended. */
+      const awaited = Effect.fnUntraced(function* (
+        run: RunState,
+        stepId: string,
+        { generation, ref, refresh }: { readonly ref: AssetRef; readonly generation: number; readonly refresh: boolean }
+      ): Effect.fn.Return<Verdict> {
+        const idOf = refresh ? Id.refresh : Id.recovery
+        const recoveryId = idOf(ref.assetId, ref.partitionKey, generation)
         // A producer's run that misses what it is to remake, directly or through others, would wait for itself (T2).
         const own = run.trigger.type === "recovery" ? run.trigger.recoveryId : null
         if (own !== null && (yield* waitsFor(recoveryId, own))) return { type: "fail" as const, failure: cycle(ref) }
         const waitingFor = {
-          type: first ? ("input" as const) : ("recovery" as const),
+          type: refresh || generation === 0 ? ("input" as const) : ("recovery" as const),
           recoveryId,
           assetId: ref.assetId,
           partitionKey: ref.partitionKey
@@ -142,6 +160,7 @@ export class RecoveryDesk extends Context.Service<
         const state = yield* join({
           ref,
           generation,
+          refresh,
           waiter: { runId: run.runId, stepId },
           priority: run.priority,
           reopen: step(run, stepId).reopen
@@ -149,14 +168,15 @@ export class RecoveryDesk extends Context.Service<
         if (state.status === "succeeded") return { type: "again" as const }
         if (state.status === "failed" || state.status === "canceled") {
           const asset = { assetId: ref.assetId, partitionKey: ref.partitionKey }
-          const message = `step ${stepId} needs ${assetName(ref)}, whose recovery has failed: ${state.failure?.message ?? state.status}`
-          const code = state.reasonCode ?? "budget_exhausted"
+          const what = refresh ? "refresh" : "recovery"
+          const message = `step ${stepId} needs ${assetName(ref)}, whose ${what} has failed: ${state.failure?.message ?? state.status}`
+          const code = (refresh ? state.failure?.code : state.reasonCode) ?? "budget_exhausted"
           return { type: "fail" as const, failure: { class: "asset_missing" as const, code, message, asset } }
         }
         return { type: "wait" as const, waitingFor }
       })
 
-      return RecoveryDesk.of({ report, join, waitsFor, isOff, isAnyOff })
+      return RecoveryDesk.of({ report, refresh, join, waitsFor, isOff, isAnyOff })
     })
   )
 }

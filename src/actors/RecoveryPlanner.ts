@@ -3,13 +3,14 @@ import type { StepDefinition } from "../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
-import * as Template from "../domain/Template.ts"
 import type * as Asset from "../domain/Asset.ts"
 import * as Actors from "./Actors.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import { Definitions, type DefinedVersion } from "./Definitions.ts"
+import { InputPartitions } from "./InputPartitions.ts"
 import { JobRunner } from "./JobRunner.ts"
 import { LocationIndex } from "./LocationIndex.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** Assets looked at in one plan. */
 const planMax = 10_000
@@ -45,7 +46,10 @@ type Node = Exclude<Plan, { readonly type: "present" }> | { readonly type: "pres
  */
 export class RecoveryPlanner extends Context.Service<
   RecoveryPlanner,
-  { readonly plan: (ref: AssetRef) => Effect.Effect<Plan> }
+  {
+    /** `refresh`: the asset itself is to be made again although it is there. */
+    readonly plan: (ref: AssetRef, options?: { readonly refresh: boolean }) => Effect.Effect<Plan>
+  }
 >()("kintsugi/actors/RecoveryPlanner") {
   static readonly layer = Layer.effect(
     RecoveryPlanner,
@@ -54,6 +58,8 @@ export class RecoveryPlanner extends Context.Service<
       const definitions = yield* Definitions
       const jobs = yield* JobRunner
       const index = yield* LocationIndex
+      const loops = yield* UpdateLoops
+      const partitions = yield* InputPartitions
       const runs = yield* Actors.run.client
 
       const unrecoverable = (ref: AssetRef, generation: number, reasonCode: ReasonCode, why: string): Node => ({
@@ -104,6 +110,12 @@ export class RecoveryPlanner extends Context.Service<
         return results
       })
 
+      /** An input of a round of updates that was never produced: nothing waits for it (T31). */
+      const isFirstRound = (workflow: string, ref: AssetRef) =>
+        loops.isCyclic(workflow, ref.assetId)
+          ? Effect.map(assets.read(ref), ({ latest }) => latest === null)
+          : Effect.succeed(false)
+
       /** Required inputs of the producing step: declared now, recorded then, or read then without being declared. */
       const inputsOf = Effect.fnUntraced(function* (
         ref: AssetRef,
@@ -124,20 +136,13 @@ export class RecoveryPlanner extends Context.Service<
           steps,
           trigger: { type: "recovery" }
         }
+        const { definition = null } = definitions.get(producer.workflow, producer.version) ?? {}
+        const consumer = { definition, partitionKey: producer.partitionKey, context }
         for (const consumed of step.consumes) {
           if (consumed.optional) optional.add(Id.assetKey(consumed.assetId))
-          else if (consumed.partitions === "all") {
-            for (const partitionKey of yield* index.partitions(consumed.assetId)) {
-              add({ assetId: consumed.assetId, partitionKey })
-            }
-          } else {
-            const rendered =
-              producer.partitionKey === undefined && consumed.partitionKey.trim() === "{{ run.partitionKey }}"
-                ? Result.succeed("")
-                : Template.render(consumed.partitionKey, context, "consumes.partitionKey")
-            if (Result.isSuccess(rendered)) {
-              add({ assetId: consumed.assetId, partitionKey: String(rendered.success ?? "") })
-            }
+          else {
+            const needed = yield* Effect.orElseSucceed(partitions.needed(consumed, consumer), () => [])
+            for (const input of needed) if (!(yield* isFirstRound(producer.workflow, input))) add(input)
           }
         }
         const consumes = new Set(step.consumes.map(({ assetId }) => Id.assetKey(assetId)))
@@ -161,7 +166,7 @@ export class RecoveryPlanner extends Context.Service<
         return { inputs: [...found.values()], selfInput: selfInput === true }
       })
 
-      const walk = (root: AssetRef) => {
+      const walk = (root: AssetRef, refresh: boolean) => {
         const done = new Map<string, Node>()
 
         const visit = (ref: AssetRef, path: ReadonlyArray<string>): Effect.Effect<Node> =>
@@ -176,12 +181,13 @@ export class RecoveryPlanner extends Context.Service<
 
         const look = (ref: AssetRef, reality: Reality, path: ReadonlyArray<string>): Effect.Effect<Node> =>
           Effect.gen(function* () {
-            if (reality.status === "present") return { type: "present" }
+            const isRefreshed = refresh && path.length === 1
+            if (reality.status === "present" && !isRefreshed) return { type: "present" }
             if (reality.status === "unavailable") {
               return { type: "unavailable", store: reality.store, failure: reality.failure }
             }
             const { latest } = reality.state
-            const generation = reality.status === "never" ? 0 : reality.generation
+            const generation = latest?.generation ?? 0
             const no = (code: ReasonCode, why: string) => unrecoverable(ref, generation, code, why)
             if (done.size > planMax) return no("ceiling_reached", `its provenance reaches more than ${planMax} assets`)
             const found = producing(ref, latest)
@@ -228,7 +234,8 @@ export class RecoveryPlanner extends Context.Service<
               if (node.type === "planned") missing.push(node.planned)
             }
             const recoveryClass: RecoveryClass = inputs.length === 0 || missing.length > 0 ? "recheck" : "reprocess"
-            const subject = generation === 0 ? "was never produced" : `generation ${generation} is gone`
+            const state = isRefreshed ? "is too old" : "is gone"
+            const subject = generation === 0 ? "was never produced" : `generation ${generation} ${state}`
             const why =
               inputs.length === 0
                 ? `${subject}; its step has no inputs and acquires it again`
@@ -254,9 +261,9 @@ export class RecoveryPlanner extends Context.Service<
       }
 
       return RecoveryPlanner.of({
-        plan: (ref) =>
+        plan: (ref, { refresh } = { refresh: false }) =>
           Effect.gen(function* () {
-            const node = yield* walk(ref)
+            const node = yield* walk(ref, refresh)
             return node.type === "present" ? { type: "present", state: yield* assets.read(ref) } : node
           })
       })

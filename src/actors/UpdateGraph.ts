@@ -1,8 +1,8 @@
 import { Context, Duration, Effect, Layer, Schedule } from "effect"
-import { updateCycles } from "../domain/UpdateCycles.ts"
-import { build, refreshKey, type Routes } from "../domain/UpdateRoutes.ts"
+import { build, type Routes } from "../domain/UpdateRoutes.ts"
 import { Definitions } from "./Definitions.ts"
 import { KnownPartitions } from "./KnownPartitions.ts"
+import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** Who is told of which updates, from the newest definitions; built again when one changes. */
 export class UpdateGraph extends Context.Service<UpdateGraph, { readonly current: Effect.Effect<Routes> }>()(
@@ -15,15 +15,13 @@ export class UpdateGraph extends Context.Service<UpdateGraph, { readonly current
       Effect.gen(function* () {
         const definitions = yield* Definitions
         const known = yield* KnownPartitions
+        const loops = yield* UpdateLoops
         let built: { readonly changes: number; readonly routes: Routes } | null = null
         const current = Effect.sync(() => {
           const changes = definitions.changes()
           if (built?.changes !== changes) {
             const newest = definitions.all().map(({ definition }) => definition)
-            const { cyclicInputs } = updateCycles(newest)
-            const cyclic = new Set(cyclicInputs.map(({ assetId, workflow }) => refreshKey(workflow, assetId)))
-            const isCyclic = (workflow: string, assetId: string) => cyclic.has(refreshKey(workflow, assetId))
-            built = { changes, routes: build(newest, isCyclic) }
+            built = { changes, routes: build(newest, loops.isCyclic) }
           }
           return built.routes
         })

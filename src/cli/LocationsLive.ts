@@ -2,35 +2,16 @@ import { Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { LocationIndex } from "../actors/LocationIndex.ts"
 import { EventStore } from "../eventstore/EventStore.ts"
-import * as AssetListQuery from "../projections/AssetListQuery.ts"
-import { AssetList } from "../projections/AssetList.ts"
 import * as Projected from "../projections/LocationIndex.ts"
 import { Locations } from "../projections/Locations.ts"
+import { Partitions, partitionsOf } from "../projections/Partitions.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 
 /** A question to the index is asked again until it has an answer that can be believed. */
 const patience = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
 
-const pageMax = 500
-
 /** How long an object that the index does not know is waited for: reading goes on without it, healing would not. */
 const recordedWithinMs = 500
-
-/** Every partition of the asset in the inventory, page by page. */
-const allPartitions = Effect.fnUntraced(function* (assetId: string) {
-  const found: Array<string> = []
-  let cursor: string | undefined
-  do {
-    const page: Effect.Success<ReturnType<typeof AssetListQuery.list>> = yield* AssetListQuery.list(
-      { assetId },
-      { limit: pageMax, ...(cursor === undefined ? {} : { cursor }) }
-    )
-    // A partition that was only ever missed has generation 0: it was never produced.
-    for (const { generation, partitionKey } of page.data) if (generation > 0) found.push(partitionKey ?? "")
-    cursor = page.nextCursor ?? undefined
-  } while (cursor !== undefined)
-  return found
-})
 
 /**
  * The index of locations that actors decide on: the projection's answer, once it has passed the head that the log had
@@ -75,7 +56,7 @@ export const layer = Layer.effect(
       below: (store, keyPrefix) =>
         Effect.map(asked(index.inDataset(store, keyPrefix)), (files) => files.filter(({ isCurrent }) => isCurrent)),
       partitions: (assetId) =>
-        asked(Effect.provideService(allPartitions(assetId), SqlClient.SqlClient, sql), AssetList.name)
+        asked(Effect.provideService(partitionsOf(assetId), SqlClient.SqlClient, sql), Partitions.name)
     })
   })
 )

@@ -2,6 +2,7 @@ import { Effect, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
+import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
@@ -9,6 +10,7 @@ import * as Asset from "../domain/Asset.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
+import * as PartitionKeys from "../domain/PartitionKeys.ts"
 import * as PartitionParameters from "../domain/PartitionParameters.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
@@ -54,6 +56,8 @@ export const of = (category: string): Replayer | null => {
         ...partitionCodec.decode(recorded),
         at: recorded.recordedAt
       }))
+    case "keys":
+      return plain(PartitionKeys.decider, PartitionKeysActor.decode)
     default:
       return null
   }

@@ -7,6 +7,7 @@ import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
 import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
+import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
@@ -18,6 +19,8 @@ import { Locate } from "../actors/Locate.ts"
 import { LoopWatch } from "../actors/LoopWatch.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import { Materializer } from "../actors/Materializer.ts"
+import { PartitionKeys } from "../actors/PartitionKeys.ts"
+import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as PartitionParametersActor from "../actors/PartitionParametersActor.ts"
 import { RecentWrites } from "../actors/RecentWrites.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
@@ -33,6 +36,7 @@ import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
 import * as Sweeper from "../actors/Sweeper.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
+import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
@@ -97,7 +101,8 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
     Layer.provideMerge(Inputs.layer),
-    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer)),
+    Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer)),
+    Layer.provideMerge(Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer)),
     Layer.provideMerge(storeHealth),
     Layer.provideMerge(
       Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)
@@ -117,6 +122,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(LimitActor.make, Actors.limit.toLayer)),
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
+    Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.

@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
+import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
@@ -31,6 +32,9 @@ const defineWorkflows = (app: CheckedApp) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const running = yield* Engine
+      const loops = yield* UpdateLoops
+      // A round of updates may be closed, or broken up, only by all of them together.
+      loops.announce(app.workflows)
       for (const { slug, source } of app.workflows) {
         yield* running.define(slug, source, "app").pipe(
           Effect.catch((error) => {

@@ -190,6 +190,10 @@ const healsCurrent = (
   { assetId, partitionKey, recoveryId }: { assetId: string; partitionKey: string; recoveryId?: string | undefined }
 ): boolean => recoveryId !== undefined && recoveryId === Id.recovery(assetId, partitionKey, currentGeneration(state))
 
+/** Whether this Recovery was asked for a generation newer than the current one. */
+const refreshesCurrent = (state: State, { assetId, partitionKey, recoveryId }: Produce): boolean =>
+  recoveryId !== undefined && recoveryId === Id.refresh(assetId, partitionKey, currentGeneration(state))
+
 // ----------------------------------------------------------------- decider
 
 /** Names are compared without case; the log has each as it was first written, so that readers see one. */
@@ -209,8 +213,8 @@ const produce = (state: State, command: Produce & { readonly now: number }): Rea
   const fields = { ...given, ...spelled(state, command) }
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
   // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations. What it
-  // was asked to heal always is one, even when a probe saw the new bytes before this record and took it for present.
-  const isOther = recoveryId !== undefined && !healsCurrent(state, command)
+  // was asked to heal or refresh always is one, even when a probe saw the new bytes before this record and took it for present.
+  const isOther = recoveryId !== undefined && !healsCurrent(state, command) && !refreshesCurrent(state, command)
   if (isOther && !contentChanged && state.missing === null) return []
   return [
     {

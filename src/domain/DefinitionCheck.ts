@@ -5,6 +5,7 @@ import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.t
 import * as Id from "./Id.ts"
 import { pathText, type Problem } from "./JsonBounds.ts"
 import { schemaProblems } from "./JsonSchemaCheck.ts"
+import { partitionProblems } from "./PartitionCheck.ts"
 import * as Template from "./Template.ts"
 
 /**
@@ -26,7 +27,8 @@ export const parse = (
 /**
  * Every fault of a definition as a whole, that no single field shows: duplicate step ids, missing and circular
  * dependencies, jobs that `isKnownJob` does not know, assets made twice or consumed by their own step, templates that
- * cannot be read or name a step that need not have run, a schema that cannot be applied, defaults that break it.
+ * cannot be read or name a step that need not have run, a schema that cannot be applied, defaults that break it,
+ * partitions and a schedule that cannot be (`partitionProblems`).
  */
 export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean): ReadonlyArray<Problem> => [
   ...parameters(outline),
@@ -40,7 +42,8 @@ export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean
   ...dependencies(outline.steps),
   ...cycles(outline.steps),
   ...assets(outline.steps),
-  ...templates(outline.steps)
+  ...templates(outline.steps),
+  ...partitionProblems(outline)
 ]
 
 const parameters = ({ defaultParameters = {}, parametersSchema }: Outline): ReadonlyArray<Problem> => {

@@ -1,5 +1,5 @@
-import type { Schema } from "effect"
-import { runPartitionKeyTemplate } from "./Definition.ts"
+import { Result, Schema } from "effect"
+import { ConsumedAsset, Partitioning, runPartitionKeyTemplate, Schedule } from "./Definition.ts"
 import { isObject, type JsonObject } from "./JsonBounds.ts"
 
 /**
@@ -9,6 +9,7 @@ import { isObject, type JsonObject } from "./JsonBounds.ts"
 export interface Outline {
   readonly parametersSchema: JsonObject | undefined
   readonly defaultParameters: JsonObject | undefined
+  readonly schedule: Schedule | undefined
   readonly steps: ReadonlyArray<OutlineStep>
 }
 
@@ -20,16 +21,31 @@ export interface OutlineStep {
   readonly produces: ReadonlyArray<{
     readonly assetId: string | undefined
     readonly schema: JsonObject | undefined
+    readonly partitioning: Partitioning | undefined
   }>
-  readonly consumes: ReadonlyArray<{ readonly assetId: string | undefined; readonly partitionKey: string }>
+  readonly consumes: ReadonlyArray<{
+    readonly assetId: string | undefined
+    readonly partitionKey: string
+    readonly partitions: ConsumedAsset["partitions"] | undefined
+  }>
 }
+
+const decodePartitioning = Schema.decodeUnknownResult(Partitioning)
+const decodeSchedule = Schema.decodeUnknownResult(Schedule)
+const decodePartitions = Schema.decodeUnknownResult(ConsumedAsset.fields.partitions)
+
+const readable = <A>(
+  decode: (value: unknown) => Result.Result<A, unknown>,
+  value: Schema.Json | undefined
+): A | undefined => (value === undefined ? undefined : Result.getOrUndefined(decode(value)))
 
 /** The outline of any JSON; of what is no object it is empty. */
 export const outlineOf = (source: Schema.Json): Outline => {
-  const { defaultParameters, parametersSchema, steps } = objectOr(source)
+  const { defaultParameters, parametersSchema, schedule, steps } = objectOr(source)
   return {
     parametersSchema: objectOf(parametersSchema),
     defaultParameters: objectOf(defaultParameters),
+    schedule: readable(decodeSchedule, schedule),
     steps: listOf(steps).map((value): OutlineStep => {
       const step = objectOr(value)
       return {
@@ -39,15 +55,17 @@ export const outlineOf = (source: Schema.Json): Outline => {
         parameters: step.parameters ?? {},
         produces: listOf(step.produces)
           .map(objectOr)
-          .map(({ assetId, schema }) => ({
+          .map(({ assetId, partitioning, schema }) => ({
             assetId: textOf(assetId),
-            schema: objectOf(schema)
+            schema: objectOf(schema),
+            partitioning: readable(decodePartitioning, partitioning)
           })),
         consumes: listOf(step.consumes)
           .map(objectOr)
-          .map(({ assetId, partitionKey }) => ({
+          .map(({ assetId, partitionKey, partitions }) => ({
             assetId: textOf(assetId),
-            partitionKey: textOf(partitionKey) ?? runPartitionKeyTemplate
+            partitionKey: textOf(partitionKey) ?? runPartitionKeyTemplate,
+            partitions: partitions === undefined ? "same" : readable(decodePartitions, partitions)
           }))
       }
     })

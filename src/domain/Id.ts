@@ -39,6 +39,10 @@ export const runKey = (workflow: string, key: string): string => ofParts(workflo
 /** The id of the Asset actor of one partition; an unpartitioned asset has the partition key "". */
 export const asset = (assetId: string, key: string): string => ofParts(assetKey(assetId), withoutCase(key))
 
+/** The id of the Recovery that makes a generation again which is there, because it is too old for somebody. */
+export const refresh = (assetId: string, key: string, oldGeneration: number): string =>
+  ofParts(assetKey(assetId), withoutCase(key), oldGeneration, "refresh")
+
 /** The id of the Recovery of one lost generation; generation 0 is an input that was never produced. */
 export const recovery = (assetId: string, key: string, lostGeneration: number): string =>
   ofParts(assetKey(assetId), withoutCase(key), lostGeneration)

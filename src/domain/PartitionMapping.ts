@@ -1,5 +1,6 @@
 import { Result } from "effect"
 import type { ConsumedAsset, Partitioning } from "./Definition.ts"
+import * as Id from "./Id.ts"
 import { inside, naming } from "./PartitionNaming.ts"
 import * as TimeWindow from "./TimeWindow.ts"
 
@@ -57,6 +58,19 @@ export interface Run {
 /** Whether the mapping goes by a template of its own, which the caller renders for `Run.named`. */
 export const isNamed = (mapping: Pick<Mapping, "partitions" | "partitionKey">): boolean =>
   mapping.partitions === "same" && naming(mapping.partitionKey)._tag !== "RunKey"
+
+/**
+ * What `needed` looks at of `Known`: every key, whether the run's own and the key "" were produced, or nothing. Whoever
+ * asks need not know more.
+ */
+export const looksAt = (mapping: Mapping, run: Run): "all" | "own" | "nothing" => {
+  const { consumer, partitions, upstream } = mapping
+  if (partitions === "all") return "all"
+  if (partitions !== "same") return upstream?.type === "static" || upstream?.type === "timeWindow" ? "nothing" : "all"
+  if (isNamed(mapping)) return "nothing"
+  if (upstream !== undefined) return run.partitionKey === undefined ? "all" : "nothing"
+  return run.partitionKey !== undefined && consumer !== undefined ? "own" : "nothing"
+}
 
 /** What is wrong with the `partitionKey` of a definition, or undefined: one that nothing would look at. */
 export const mappingFault = (mapping: Pick<Mapping, "partitions" | "partitionKey">): string | undefined =>
@@ -175,9 +189,13 @@ const recorded = (known: Known, limit: number): Result.Result<Needed, BeyondLimi
   return keys.length === 0 ? nothing(nothingProduced) : Result.succeed({ keys })
 }
 
+/** Keys are compared without case. */
+const isDeclared = (keys: ReadonlyArray<string>, key: string): boolean =>
+  keys.includes(key) || keys.some((declared) => Id.partitionKey(declared) === Id.partitionKey(key))
+
 /** The one partition, if the asset has it. */
 const member = (partitioning: Partitioning | undefined, key: string, now: number): Needed => {
-  if (partitioning?.type === "static" && !partitioning.keys.includes(key)) {
+  if (partitioning?.type === "static" && !isDeclared(partitioning.keys, key)) {
     return { keys: [], reason: `${quoted(key)} is not a declared key of the consumed asset` }
   }
   if (partitioning?.type === "dynamic" && key === "") {
@@ -280,7 +298,7 @@ const runOf = (consumer: Partitioning | undefined, key: string, now: number): St
   if (consumer === undefined) return { runs: [key] }
   const refuse = (reason: string): Started => ({ runs: [], reason })
   if (key === "") return refuse("the production has no partition key, and the runs of the consumer have one")
-  if (consumer.type === "static" && !consumer.keys.includes(key)) {
+  if (consumer.type === "static" && !isDeclared(consumer.keys, key)) {
     return refuse(`${quoted(key)} is not a declared key of the consumer`)
   }
   if (consumer.type === "timeWindow") {

@@ -57,8 +57,12 @@ export const admit = (
   if (recorded.size < maxKeys) return undefined
   const gone = new Set(expired(partitioning, recorded, now))
   if (recorded.size - gone.size < maxKeys || (recorded.has(key) && !gone.has(key))) return undefined
-  return `would be one partition more than maxKeys ${maxKeys}: raise maxKeys, or set retentionDays so that old ones expire`
+  return maxKeysFault(maxKeys)
 }
+
+/** What is said of a key for which there is no room. */
+export const maxKeysFault = (maxKeys: number): string =>
+  `would be one partition more than maxKeys ${maxKeys}: raise maxKeys, or set retentionDays so that old ones expire`
 
 /** Why `key` is no window that has begun by `now`, or undefined. */
 export const windowFault = (spec: TimeWindow.Spec, key: string, now: number): string | undefined => {

@@ -23,8 +23,8 @@ type Workflow = Pick<Definition, "slug" | "steps">
 /**
  * The cycles through `onUpstreamUpdate` (F21, T31). A workflow is started by an update of what it consumes if an asset
  * that it produces opts in; `allowCycle` on one of those accepts the cycles through it. What a step consumes from an
- * earlier step of its run is no update; what it consumes from a later or independent one starts the next run. Linear in
- * the declarations.
+ * earlier step of its run is no update; what it consumes from a later or independent one starts the next run; with
+ * another `updateOn` than "produced" nothing goes round. Linear in the declarations.
  */
 export const updateCycles = (workflows: ReadonlyArray<Workflow>): UpdateCycles => {
   const graph = updateGraph(workflows)
@@ -66,7 +66,7 @@ export const cycleText = ({ assets, workflows }: UpdateCycle): string =>
 /** The assets whose updates start the workflow: none unless an asset that it produces opts in. */
 export const updatingInputs = ({ steps }: Pick<Definition, "steps">): ReadonlyArray<string> =>
   steps.some(({ produces }) => produces.some(isOptedIn))
-    ? [...inputsOf(steps).values()].flatMap(({ assetId, isOwn }) => (isOwn ? [] : [assetId]))
+    ? [...inputsOf(steps).values()].flatMap(({ assetId, isOwn, updates }) => (isOwn || !updates ? [] : [assetId]))
     : []
 
 interface Edge {
@@ -127,7 +127,9 @@ const linksOf = (workflows: ReadonlyArray<Workflow>): Iterable<Links> => {
     const optedIn = made.filter(isOptedIn)
     if (optedIn.length === 0) continue
     const accepts = optedIn.some(({ autoMaterialize }) => autoMaterialize?.allowCycle === true)
-    for (const input of inputsOf(steps).values()) linksTo(input.assetId).users.push({ workflow, input, accepts })
+    for (const input of inputsOf(steps).values()) {
+      if (input.updates) linksTo(input.assetId).users.push({ workflow, input, accepts })
+    }
   }
   return links.values()
 }
@@ -139,6 +141,8 @@ const isOptedIn = ({ autoMaterialize }: ProducedAsset): boolean =>
 interface Input {
   readonly assetId: string
   readonly isOwn: boolean
+  /** Its productions are updates. */
+  readonly updates: boolean
 }
 
 /** What the steps consume, by asset key. */
@@ -148,11 +152,13 @@ export const inputsOf = (steps: ReadonlyArray<StepDefinition>): ReadonlyMap<stri
   )
   const inputs = new Map<string, Input>()
   for (const step of steps) {
-    for (const { assetId } of step.consumes) {
+    for (const { assetId, updateOn } of step.consumes) {
       const key = Id.assetKey(assetId)
       const maker = makers.get(key)
       const isOwn = maker !== undefined && runsAfter(steps, step, maker) && inputs.get(key)?.isOwn !== false
-      inputs.set(key, { assetId, isOwn })
+      // An expiry comes by the clock: no production brings it about.
+      const updates = updateOn === "produced" || inputs.get(key)?.updates === true
+      inputs.set(key, { assetId, isOwn, updates })
     }
   }
   return inputs

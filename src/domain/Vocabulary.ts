@@ -1,6 +1,7 @@
 import * as Asset from "./Asset.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
+import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
@@ -18,6 +19,7 @@ const unions = {
   limit: Limit.Event,
   materialization: MaterializationEvents.Event,
   partition: PartitionParameters.Event,
+  keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event
 }
 

@@ -2,6 +2,7 @@ import { AssetList } from "./AssetList.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationCounters } from "./MaterializationCounters.ts"
 import { Notifications } from "./Notifications.ts"
+import { Partitions } from "./Partitions.ts"
 import type { Projection } from "./Projection.ts"
 import { RecoveryList } from "./RecoveryList.ts"
 import { RunList } from "./RunList.ts"
@@ -13,5 +14,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   AssetList,
   RecoveryList,
   Notifications,
-  MaterializationCounters
+  MaterializationCounters,
+  Partitions
 ]

@@ -55,8 +55,9 @@ export interface JobInputPartition {
 }
 
 /**
- * A consumed asset. With `partitions: "all"` there can be several: `all` holds them in the order of their keys, and
- * the fields beside it are those of the last one. With a single partition, `all` holds just that.
+ * A consumed asset. With `partitions: "all"`, `{ last: n }` or windows that cover each other there can be several: `all`
+ * holds them in the order of their keys, windows in the order of time, and the fields beside it are those of the last
+ * one. With a single partition, `all` holds just that.
  */
 export interface JobInput extends JobInputPartition {
   readonly all: ReadonlyArray<JobInputPartition>

@@ -79,6 +79,7 @@ interface Requested {
   readonly assetId: string
   readonly partitionKey: string
   readonly lostGeneration: number
+  readonly refresh?: boolean
 }
 
 /** At most one recovery is effective for a lost generation, and it alone decides which runs heal it. */
@@ -90,8 +91,9 @@ export const keyFaults = (recoveries: Facts, runs: Facts): ReadonlyArray<string>
     for (const { data, type } of facts) {
       if (type === "RecoveryScheduled") scheduled.set(String(data.producerRunId), streamName)
       if (type !== "RecoveryRequested") continue
-      const { assetId, lostGeneration, partitionKey } = data as unknown as Requested
-      const key = `${assetId.toLowerCase()}[${partitionKey.toLowerCase()}] generation ${lostGeneration}`
+      const { assetId, lostGeneration, partitionKey, refresh } = data as unknown as Requested
+      const what = refresh === true ? "old generation" : "generation"
+      const key = `${assetId.toLowerCase()}[${partitionKey.toLowerCase()}] ${what} ${lostGeneration}`
       const other = byKey.get(key)
       if (other !== undefined && other !== streamName) {
         faults.push(`${streamName}: heals ${key}, which ${other} heals already`)

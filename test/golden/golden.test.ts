@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
+import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
@@ -43,7 +44,8 @@ const categories: Readonly<Record<string, Category>> = {
   runkey: category(RunKey.Event),
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
-  schedule: category(WorkflowSchedule.Event)
+  schedule: category(WorkflowSchedule.Event),
+  keys: category(PartitionKeys.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

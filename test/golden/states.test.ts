@@ -3,8 +3,10 @@ import { Schema } from "effect"
 import { readFileSync } from "node:fs"
 import * as AssetActor from "../../src/actors/AssetActor.ts"
 import * as LimitActor from "../../src/actors/LimitActor.ts"
+import * as PartitionKeysActor from "../../src/actors/PartitionKeysActor.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as Limit from "../../src/domain/Limit.ts"
+import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import type { StateCodec } from "../../src/eventstore/StateCodec.ts"
 
 /** The stored events in this order, one a second. */
@@ -35,6 +37,22 @@ describe("what the events of a long stream come to is fixed, because snapshots i
         missing: { generation: 4, since: 2_000, reason: "missing" },
         ...{ expiry: null, expiredAt: null, stale: null },
         recorded: [["copy/mfrggzdfmztwq2lknnwg23tpoa/1", 4]]
+      },
+      why
+    )
+  })
+
+  it("for the keys of a dynamic asset", () => {
+    const types = ["PartitionKeysTakenOver", "PartitionRetentionSet", "PartitionKeyAdmitted", "PartitionKeysRetired"]
+    const events: ReadonlyArray<PartitionKeys.Event> = stored("keys", types)
+    assert.deepStrictEqual(
+      kept(PartitionKeysActor.snapshot, events.reduce(PartitionKeys.evolve, PartitionKeys.initial)),
+      {
+        ...{ assetId: "orders.raw", retentionDays: 30 },
+        keys: [
+          ["store-1", 0],
+          ["store-7", 0]
+        ]
       },
       why
     )

@@ -101,7 +101,7 @@ const tables = [
     "run_list_v1_counters",
     "materialization_counters_v1"
   ],
-  ...["asset_locations_v1", "asset_locations_v1_current", "asset_list_v1"],
+  ...["asset_locations_v1", "asset_locations_v1_current", "asset_list_v1", "asset_partitions_v1"],
   ...["recovery_list_v1", "recovery_list_v1_counters"],
   ...["notifications_v1", "notifications_v1_interrupted", "notification_reads", "projection_checkpoints"]
 ]

@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { LocationIndex } from "../../src/actors/LocationIndex.ts"
+import { decode as decodeKeys } from "../../src/actors/PartitionKeysActor.ts"
 import { assetCodec } from "../../src/actors/AssetActor.ts"
 import type { Generation } from "../../src/domain/Asset.ts"
 import * as Id from "../../src/domain/Id.ts"
@@ -46,14 +47,21 @@ export const layer = Layer.effect(
               .map((part) => [part.key, part] as const)
           ).values()
         ]),
-      partitions: (assetId) =>
-        Effect.map(productions, (found) => [
-          ...new Set(
-            found
-              .filter((production) => Id.assetKey(production.assetId) === Id.assetKey(assetId))
-              .map(({ partitionKey }) => partitionKey)
-          )
-        ])
+      partitions: Effect.fnUntraced(function* (assetId: string) {
+        const types = ["AssetProduced", "PartitionKeysRetired"]
+        const { events } = yield* Effect.orDie(log.readAll({ after: null, limit: 1_000_000, types }))
+        const found = new Map<string, string>()
+        for (const recorded of events) {
+          const event = recorded.type === "AssetProduced" ? assetCodec.decode(recorded) : decodeKeys(recorded)
+          if (Id.assetKey(event.assetId) !== Id.assetKey(assetId)) continue
+          if (event._tag === "AssetProduced") {
+            const id = Id.partitionKey(event.partitionKey)
+            if (!found.has(id)) found.set(id, event.partitionKey)
+          }
+          if (event._tag === "PartitionKeysRetired") for (const key of event.keys) found.delete(Id.partitionKey(key))
+        }
+        return [...found.values()]
+      })
     })
   })
 )

@@ -42,10 +42,7 @@ const partition = (generation: Generation): JobInputPartition => ({
 export const shown = (consumed: ReadonlyArray<Generation>, step: StepDefinition): Record<string, JobInput> => {
   const inputs: Record<string, JobInput> = {}
   for (const { assetId } of step.consumes) {
-    const all = consumed
-      .filter((generation) => Id.assetKey(generation.assetId) === Id.assetKey(assetId))
-      .map(partition)
-      .sort((left, right) => ((left.partitionKey ?? "") < (right.partitionKey ?? "") ? -1 : 1))
+    const all = consumed.filter((generation) => Id.assetKey(generation.assetId) === Id.assetKey(assetId)).map(partition)
     const last = all[all.length - 1]
     if (last !== undefined) inputs[assetId] = { ...last, all }
   }

@@ -16,6 +16,7 @@ import { JobRunner } from "../JobRunner.ts"
 import { LeftOvers } from "../LeftOvers.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
+import { PartitionKeys } from "../PartitionKeys.ts"
 import { RecentWrites } from "../RecentWrites.ts"
 import { healsStep, RecoveryEnabled } from "../RecoverySettings.ts"
 import { StoreHealth } from "../StoreHealth.ts"
@@ -76,6 +77,7 @@ export const layer = Layer.effect(
     const index = yield* LocationIndex
     const assets = yield* AssetCheck
     const inputs = yield* Inputs
+    const keys = yield* PartitionKeys
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
     const enabled = yield* RecoveryEnabled
@@ -174,7 +176,7 @@ export const layer = Layer.effect(
         limited,
         watch(step, () => beatAt)
       ).pipe(Effect.onExit(() => Effect.sync(attempt.close)))
-      const outcome = yield* outcomeOf({ run, step, answer, attempt, stores, health })
+      const outcome = yield* outcomeOf({ run, step, answer, attempt, stores, health, keys })
       if (heals && outcome.ok) yield* refuseOverwriting(step, attempt, outcome.unowned)
       return outcome
     })

@@ -19,6 +19,7 @@ import { partitionFault } from "../../domain/RunPartition.ts"
 import type { Part, Produced } from "../../domain/Production.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import type { State } from "../../domain/run/RunState.ts"
+import type { PartitionKeys } from "../PartitionKeys.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import { type Attempt, locationKey } from "./Attempt.ts"
 
@@ -145,8 +146,9 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
   readonly attempt: Attempt
   readonly stores: Stores["Service"]
   readonly health: StoreHealth["Service"]
+  readonly keys: PartitionKeys["Service"]
 }): Effect.fn.Return<Outcome, Failure> {
-  const { answer, attempt, health, run, step, stores } = options
+  const { answer, attempt, health, keys, run, step, stores } = options
   if (answer !== undefined && !isObject(answer)) {
     return yield* Effect.fail(
       permanent("invalid_result", `job ${step.jobSlug} must answer { status?, result?, error? }, not ${typeof answer}`)
@@ -239,6 +241,12 @@ export const outcomeOf = Effect.fnUntraced(function* (options: {
       ? produced
       : [{ ...only, parts: [...only.parts, ...unlisted.map((part) => ({ ...part, written: true }))] }]
   yield* probeParts(complete, stores, health)
+  for (const { assetId, partitionKey } of complete) {
+    const fault = yield* keys.admit([{ assetId, partitioning: declaredBy(step, assetId)?.partitioning }], partitionKey)
+    if (fault === undefined) continue
+    const message = `partition "${partitionKey}" of asset ${assetId} ${fault}`
+    return yield* Effect.fail(permanent("invalid_partition", message))
+  }
   return {
     ok: true,
     result: isObject(result) ? (JSON.parse(keptText) as unknown) : result === undefined ? undefined : JSON.parse(text),

@@ -38,6 +38,8 @@ export type Unstamped =
       readonly assetId: string
       readonly partitionKey: string
       readonly generation: number
+      /** The generation is there, and too old for the waiter. */
+      readonly refresh?: boolean | undefined
       readonly waiter?: Waiter | undefined
       readonly priority: number
       /** Open it afresh if it has failed. */
@@ -101,6 +103,7 @@ const requested = (state: State, now: number): Event => ({
   lostGeneration: state.lostGeneration,
   round: state.round + 1,
   priority: state.priority,
+  ...(state.refresh ? { refresh: true } : {}),
   ...(state.producerVersion === null ? {} : { producerVersion: state.producerVersion }),
   at: now
 })
@@ -114,7 +117,7 @@ const reopens = (state: State, command: Command & { _tag: "Join" }): boolean => 
 }
 
 const join = (state: State, command: Command & { _tag: "Join" }): ReadonlyArray<Event> => {
-  const { assetId, generation, now, partitionKey, priority, recoveryId, waiter } = command
+  const { assetId, generation, now, partitionKey, priority, recoveryId, refresh = false, waiter } = command
   const producerVersion = command.producerVersion ?? state.producerVersion
   const fresh = state.round === 0
   const open = !fresh && !isTerminal(state)
@@ -122,7 +125,16 @@ const join = (state: State, command: Command & { _tag: "Join" }): ReadonlyArray<
   const events: Array<Event> = []
   if (!open) {
     const subject = fresh
-      ? { ...initial, recoveryId, assetId, partitionKey, lostGeneration: generation, priority, producerVersion }
+      ? {
+          ...initial,
+          recoveryId,
+          assetId,
+          partitionKey,
+          lostGeneration: generation,
+          refresh,
+          priority,
+          producerVersion
+        }
       : { ...state, priority, producerVersion }
     events.push(requested(subject, now))
   }

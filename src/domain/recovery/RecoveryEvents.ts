@@ -66,6 +66,8 @@ export const Event = Schema.TaggedUnion({
     lostGeneration: Schema.Int,
     round: Schema.Int,
     priority: Schema.Int,
+    /** The generation is not lost, it is too old for a consumer: it is made again although it is there. */
+    refresh: Schema.optionalKey(Schema.Boolean),
     /** The newest version of the producing workflow when it was asked for: a newer one reopens it. */
     producerVersion: Schema.optionalKey(Schema.Int)
   },

@@ -15,6 +15,8 @@ export interface State {
   readonly assetId: string
   readonly partitionKey: string
   readonly lostGeneration: number
+  /** The generation is too old for a consumer instead of lost: only a newer one ends this well. */
+  readonly refresh: boolean
   /** The best (lowest) of its waiters'. */
   readonly priority: number
   /** The newest version of the producing workflow that an asker named in this round; null: none. */
@@ -60,6 +62,7 @@ export const initial: State = {
   assetId: "",
   partitionKey: "",
   lostGeneration: 0,
+  refresh: false,
   priority: 100,
   producerVersion: null,
   round: 0,
@@ -134,6 +137,7 @@ export const evolve = (state: State, event: Event): State => {
         assetId: event.assetId,
         partitionKey: event.partitionKey,
         lostGeneration: event.lostGeneration,
+        refresh: event.refresh ?? false,
         priority: event.priority,
         producerVersion: event.producerVersion ?? state.producerVersion,
         round: event.round,
