@@ -163,17 +163,16 @@ export const layer = Layer.effect(
 
     /** Every fault of a request for a run. */
     const startProblems = (definition: Definition, start: StartRun, now: number): ReadonlyArray<Problem> => {
-      const problems: Array<Problem> = []
       const { partitionKey, runKey } = start
-      problems.push(...runPartitionProblems(definition, partitionKey, now))
-      if (runKey !== undefined && (runKey.length === 0 || runKey.length > 120)) {
-        problems.push({ path: "runKey", message: "must be 1 to 120 characters" })
-      }
       const parameters = { ...definition.defaultParameters, ...start.parameters }
-      if (definition.parametersSchema !== undefined) {
-        problems.push(...checkAgainst(definition.parametersSchema, parameters, "parameters"))
-      }
-      return problems
+      const schema = definition.parametersSchema
+      return [
+        ...runPartitionProblems(definition, partitionKey, now),
+        ...(runKey !== undefined && (runKey.length === 0 || runKey.length > 120)
+          ? [{ path: "runKey", message: "must be 1 to 120 characters" }]
+          : []),
+        ...(schema === undefined ? [] : checkAgainst(schema, parameters, "parameters"))
+      ]
     }
 
     const runId = (caller: Caller | undefined) =>

@@ -20,6 +20,8 @@ export class LoopWatch extends Context.Service<
   {
     /** How long the loop has been blocked, or was at the last look, ms. */
     readonly blockedMs: () => number
+    /** The steps that execute now, as one text: the first 20 by name. Empty when there is none. */
+    readonly executing: () => string
     /** A step of this name begins to execute; call what it answers when it has ended. */
     readonly enter: (name: string) => () => void
   }
@@ -48,6 +50,7 @@ export class LoopWatch extends Context.Service<
       )
       return LoopWatch.of({
         blockedMs: () => Math.max(blockedMs, clock.currentTimeMillisUnsafe() - lastTick - tickMs),
+        executing: () => listed([...executing].map(({ name }) => name)),
         enter: (name) => {
           const entry = { name, enteredAt: clock.currentTimeMillisUnsafe() }
           executing.add(entry)
@@ -64,7 +67,8 @@ const told = (blockedMs: number, now: number, suspects: ReadonlySet<Entry>): str
   const names = [...suspects].filter(({ enteredAt }) => enteredAt <= now - noticeMs / 2).map(({ name }) => name)
   const blocked = `the event loop was blocked for ${blockedMs} ms`
   if (names.length === 0) return `${blocked} while no step executed`
-  const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : ""
-  const shown = `${names.slice(0, namesMax).join(", ")}${more}`
-  return names.length === 1 ? `${blocked} by ${shown}` : `${blocked} by one of ${shown}`
+  return names.length === 1 ? `${blocked} by ${listed(names)}` : `${blocked} by one of ${listed(names)}`
 }
+
+const listed = (names: ReadonlyArray<string>): string =>
+  `${names.slice(0, namesMax).join(", ")}${names.length > namesMax ? ` and ${names.length - namesMax} more` : ""}`

@@ -1,11 +1,10 @@
-import { Clock, Effect, Schema } from "effect"
+import { Clock, Effect } from "effect"
+import * as StoreMark from "../domain/StoreMark.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import { EventStore } from "../eventstore/EventStore.ts"
 import * as HashChain from "../eventstore/HashChain.ts"
 
-/** A store was used for the first time and marked; from then on a root without its marker is a wiped one. */
-export const Event = Schema.TaggedUnion({ StoreMarked: { store: Schema.String } })
-const codec = EventCodec.make(Event, {})
+const codec = EventCodec.make(StoreMark.Event, {})
 
 /** What the log says of stores that were used before: one stream a store, with one event. */
 export const make = Effect.gen(function* () {

@@ -3,13 +3,14 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import * as Cli from "./Cli.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as StrayErrors from "./StrayErrors.ts"
 import * as Version from "./Version.ts"
 
 const args = process.argv.slice(2)
 
 // `kintsugi replay … | head` closes the pipe early: there is nobody left to tell, and nothing is wrong.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : ExitCode.failure)
+  StrayErrors.exit(error.code === "EPIPE" ? ExitCode.fine : ExitCode.failure)
 )
 
 const reported = Cli.run(args, Version.read()).pipe(

@@ -85,7 +85,8 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreStore: app.timestore.store,
     timestoreCacheBytes: app.timestore.cacheBytes,
     cacheDir: join(settings.dataDir, "partition-cache")
-  })
+    // There before the actors: what a run that goes on does at once is told too.
+  }).pipe(Layer.provide(StrayErrors.exitIsTold))
   // Made once the database is ours: a process that is refused leaves nothing behind.
   const admin = Layer.effect(
     Admin,

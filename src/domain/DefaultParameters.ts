@@ -7,7 +7,16 @@ import { checkAgainst } from "./JsonSchemaCheck.ts"
  * schema does not know. A property that is missing is none, since the run may give it. The schema must be sound.
  */
 export const problems = (schema: JsonObject, defaults: JsonObject): ReadonlyArray<Problem> =>
-  checkAgainst(relaxed(schema, schema, new Set()), defaults, "defaultParameters")
+  checkAgainst(relaxed(schema, { root: schema, left: schemasMax }, new Set()), defaults, "defaultParameters")
+
+/** References are written out here, and each may be followed by several: beyond this the rest is left to the run. */
+const schemasMax = 1_000
+
+interface Writing {
+  readonly root: JsonObject
+  /** How many more schemas may be written. */
+  left: number
+}
 
 /** Keywords whose verdict on the whole object can turn when a run adds a property. */
 const undecided: ReadonlySet<string> = new Set([
@@ -16,15 +25,15 @@ const undecided: ReadonlySet<string> = new Set([
 ])
 
 /** The schema without what properties to come may decide. `oneOf` becomes `anyOf`: less is known, so more branches fit. */
-const relaxed = (schema: JsonObject, root: JsonObject, within: ReadonlySet<JsonObject>): JsonObject => {
+const relaxed = (schema: JsonObject, writing: Writing, within: ReadonlySet<JsonObject>): JsonObject => {
   const inside = new Set(within).add(schema)
   const branch = (value: Schema.Json): Schema.Json =>
-    isObject(value) ? (inside.has(value) ? {} : relaxed(value, root, inside)) : value
+    isObject(value) ? (inside.has(value) || writing.left-- <= 0 ? {} : relaxed(value, writing, inside)) : value
   const allOf: Array<Schema.Json> = []
   const kept: { [keyword: string]: Schema.Json } = {}
   for (const [keyword, value] of Object.entries(schema)) {
     if (undecided.has(keyword)) continue
-    if (keyword === "$ref") allOf.push(branch(resolved(root, String(value))))
+    if (keyword === "$ref") allOf.push(branch(resolved(writing.root, String(value))))
     else if (keyword === "allOf" && Array.isArray(value)) allOf.push(...value.map(branch))
     else if ((keyword === "anyOf" || keyword === "oneOf") && Array.isArray(value)) {
       allOf.push({ anyOf: value.map(branch) })

@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto"
 import { Cron, DateTime, Effect, Option, Result, Schema, SchemaIssue } from "effect"
+import * as Lists from "./DefinitionLists.ts"
 import * as Id from "./Id.ts"
-import { canonicalJson, isObject, type JsonObject, jsonCopy, pathText, type Problem } from "./JsonBounds.ts"
+import {
+  canonicalJson,
+  isObject,
+  type JsonObject,
+  jsonCopy,
+  listedProblems,
+  pathText,
+  type Problem
+} from "./JsonBounds.ts"
 import { partitionKeyFault } from "./Partitioning.ts"
 
 /** Longest time in ms that a timer takes (2^31 - 1, about 24.8 days): the bound of every time-out and delay. */
@@ -147,7 +156,7 @@ const partitionKeysFaults = (keys: ReadonlyArray<string>) => {
 const StaticPartitioning = Schema.Struct({
   type: Schema.Literal("static"),
   // One check for all keys: the checks of a list are not asked when one of its items is refused.
-  keys: listUpTo(Schema.String, 10_000).check(
+  keys: listUpTo(Schema.String, Lists.partitionKeysMax).check(
     Schema.isMinLength(1, { message: "must list at least one key" }),
     Schema.makeFilter(partitionKeysFaults)
   )
@@ -205,15 +214,15 @@ export type ConsumedAsset = typeof ConsumedAsset.Type
 export const StepDefinition = Schema.Struct({
   id: StepId,
   jobSlug: Slug,
-  dependsOn: orElse(listUpTo(StepId, 500), []),
+  dependsOn: orElse(listUpTo(StepId, Lists.dependsOnMax), []),
   parameters: orElse(json, {}),
   optional: orElse(Schema.Boolean, false),
   timeoutMs: orElse(timerMs, 600_000),
   heartbeatTimeoutMs: Schema.optionalKey(timerMs),
   retryPolicy: orElse(RetryPolicy, {}),
   recovery: orElse(StepRecovery, {}),
-  produces: orElse(listUpTo(ProducedAsset, 100), []),
-  consumes: orElse(listUpTo(ConsumedAsset, 100), [])
+  produces: orElse(listUpTo(ProducedAsset, Lists.producesMax), []),
+  consumes: orElse(listUpTo(ConsumedAsset, Lists.consumesMax), [])
 })
 export type StepDefinition = typeof StepDefinition.Type
 
@@ -228,13 +237,15 @@ export const Workflow = Schema.Struct({
   recovery: orElse(Schema.Struct({ enabled: orElse(Schema.Boolean, true) }), {}),
   schedule: Schema.optionalKey(Schedule),
   quietHours: orElse(listUpTo(QuietHours, 20), []),
-  steps: listUpTo(StepDefinition, 500).check(Schema.isMinLength(1, { message: "must list at least one step" }))
+  steps: listUpTo(StepDefinition, Lists.stepsMax).check(
+    Schema.isMinLength(1, { message: "must list at least one step" })
+  )
 })
 
 /** A parsed workflow definition. `source` is what the user put, slug included: what is stored, hashed and shown. */
 export type Definition = typeof Workflow.Type & { readonly source: JsonObject }
 
-/** The input is no workflow definition. `problems` lists every fault that was found, in the order of the fields. */
+/** The input is no workflow definition. `problems` lists the faults, at most `problemsMax` and a line for the rest. */
 export class DefinitionInvalid extends Schema.TaggedError<DefinitionInvalid>()("DefinitionInvalid", {
   problems: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
 }) {
@@ -243,7 +254,10 @@ export class DefinitionInvalid extends Schema.TaggedError<DefinitionInvalid>()("
   }
 }
 
-/** What was put, as JSON, and every fault of its shape; `definition` is undefined when there is one. */
+/**
+ * What was put, as JSON, and every fault of its shape; `definition` is undefined when there is one. Lists that are too
+ * long are cut in `source`.
+ */
 export interface Shape {
   readonly source: Schema.Json
   readonly definition: Definition | undefined
@@ -256,12 +270,13 @@ export interface Shape {
  */
 export const shapeOf = (input: unknown, slug?: string): Shape => {
   const copied = jsonCopy(input)
-  const source = withSlug(copied.value, slug)
+  const { problems: ofLength, source } = Lists.shortened(withSlug(copied.value, slug))
   const decoded = decode(source)
   // Where something is no JSON, its shape has nothing to add.
   const broken = new Set(copied.problems.map(({ path }) => path))
   const problems = [
     ...copied.problems,
+    ...ofLength,
     ...Result.match(decoded, {
       onSuccess: () => [],
       onFailure: (faults) => faults.filter(({ path }) => !broken.has(path))
@@ -283,7 +298,9 @@ export const shapeOf = (input: unknown, slug?: string): Shape => {
 /** A definition of the right shape, or every fault of it. */
 export const parseDefinition = (input: unknown, slug?: string): Result.Result<Definition, DefinitionInvalid> => {
   const { definition, problems } = shapeOf(input, slug)
-  return definition === undefined ? Result.fail(new DefinitionInvalid({ problems })) : Result.succeed(definition)
+  return definition === undefined
+    ? Result.fail(new DefinitionInvalid({ problems: listedProblems(problems) }))
+    : Result.succeed(definition)
 }
 
 /** What reads show: what the user put, with its version. */

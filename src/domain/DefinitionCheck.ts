@@ -3,7 +3,7 @@ import { type Definition, DefinitionInvalid, shapeOf } from "./Definition.ts"
 import * as DefaultParameters from "./DefaultParameters.ts"
 import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.ts"
 import * as Id from "./Id.ts"
-import { pathText, type Problem } from "./JsonBounds.ts"
+import { listedProblems, pathText, type Problem } from "./JsonBounds.ts"
 import { schemaProblems } from "./JsonSchemaCheck.ts"
 import { partitionProblems } from "./PartitionCheck.ts"
 import * as Template from "./Template.ts"
@@ -20,7 +20,7 @@ export const parse = (
   const { definition, problems: ofShape, source } = shapeOf(input, slug)
   const problems = [...ofShape, ...check(outlineOf(source), isKnownJob)]
   return definition === undefined || problems.length > 0
-    ? Result.fail(new DefinitionInvalid({ problems }))
+    ? Result.fail(new DefinitionInvalid({ problems: listedProblems(problems) }))
     : Result.succeed(definition)
 }
 

@@ -6,6 +6,21 @@ export interface Problem {
   readonly message: string
 }
 
+/** Problems that one answer lists. */
+export const problemsMax = 1_000
+
+/** At most `problemsMax` of them, and a last line that counts the rest. */
+export const listedProblems = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
+  problems.length <= problemsMax
+    ? problems
+    : [
+        ...problems.slice(0, problemsMax),
+        {
+          path: "",
+          message: `has ${problems.length - problemsMax} more problems than the ${problemsMax} that are listed`
+        }
+      ]
+
 export type JsonObject = { readonly [key: string]: Schema.Json }
 
 /** Whether a JSON value is an object, and no list. */

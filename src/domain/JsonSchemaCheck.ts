@@ -2,7 +2,8 @@ import { Ajv, type ErrorObject } from "ajv"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { Result, Schema } from "effect"
 import { problemsOf } from "./Definition.ts"
-import { canonicalJson, isObject, type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
+import { isObject, type JsonObject, pathText, type Problem } from "./JsonBounds.ts"
+import * as Work from "./JsonSchemaWork.ts"
 import * as LinearPattern from "./LinearPattern.ts"
 
 /**
@@ -88,6 +89,8 @@ const compiled = new WeakMap<JsonObject, Result.Result<Check, Fault>>()
 /** Every reason why this JSON Schema cannot be applied; `path` is where it stands. */
 export const schemaProblems = (schema: JsonObject, path: ReadonlyArray<PropertyKey>): ReadonlyArray<Problem> => {
   const prefix = pathText(path)
+  const size = sizeFault(schema)
+  if (size !== undefined) return [{ path: prefix, message: size }]
   const keywords = decodeKeywords(schema)
   if (Result.isFailure(keywords)) {
     const below = (problem: Problem) =>
@@ -100,6 +103,26 @@ export const schemaProblems = (schema: JsonObject, path: ReadonlyArray<PropertyK
   const found =
     whole.length > 0 ? whole : Result.match(compile(schema), { onSuccess: () => [], onFailure: (fault) => [fault] })
   return found.map((fault) => ({ path: pathText([...path, ...fault.path]), message: fault.message }))
+}
+
+/** A schema of this many schemas is compiled in a fifth of a second. */
+export const schemasMax = 1_000
+/** Keywords of one schema; more can only be unknown ones. */
+const keywordsMax = 200
+
+/** What makes a schema too large to be looked at, if anything does. */
+const sizeFault = (schema: JsonObject): string | undefined => {
+  const open = [schema]
+  for (let seen = 0; open.length > 0; ) {
+    const next = open.pop()!
+    const keywords = Object.keys(next).length
+    if (keywords > keywordsMax) return `must not have more than ${keywordsMax} keywords in one schema, not ${keywords}`
+    const children = below(next).map(([, child]) => child)
+    if (++seen + open.length + children.length > schemasMax)
+      return `must not consist of more than ${schemasMax} schemas`
+    for (const child of children) open.push(child)
+  }
+  return undefined
 }
 
 /** Every fault of `value` under the schema; `name` is what the value is called in paths, such as `parameters`. */
@@ -126,29 +149,15 @@ const compile = (schema: JsonObject): Result.Result<Check, Fault> => {
   return made
 }
 
-/**
- * How many steps one check may take, at worst half a second. A pattern's search costs its program size times the length
- * of the text (a text of 1 MiB may be searched by one of about 20 parts); following a reference costs 50, because
- * branches that refer to each other double the work with each level of the value.
- */
-export const stepsMax = 20_000_000
-const referenceSteps = 50
-
-class StepsExceeded extends Error {}
-
 const isDraft7 = (schema: JsonObject) =>
   String(schema.$schema ?? "").includes("draft-07") || Object.hasOwn(schema, "definitions")
 
 const compileSchema = (schema: JsonObject): Check => {
-  let steps = 0
-  const spend = (cost: number, fault: string): void => {
-    steps += cost
-    if (steps > stepsMax) throw new StepsExceeded(fault)
-  }
+  let work: Work.Work | undefined
   const regExp = (source: string) => {
     const pattern = Result.getOrThrowWith(LinearPattern.compile(source), (fault) => new Error(fault))
     const test = (text: string) => {
-      spend(pattern.steps(text), "is too long for the patterns of its schema")
+      work?.spend(pattern.steps(text), "is too long for the patterns of its schema")
       return pattern.test(text)
     }
     return { test, toString: () => source }
@@ -160,39 +169,45 @@ const compileSchema = (schema: JsonObject): Check => {
     strict: false,
     // The keywords have been checked by `Keywords`, which names the path; a format is a remark.
     ...({ meta: false, validateSchema: false, validateFormats: false, logger: false } as const),
-    code: { regExp: Object.assign(regExp, { code: "" }) }
+    // Making the code shorter takes a time that grows with the square of its length.
+    code: { regExp: Object.assign(regExp, { code: "" }), optimize: false }
   }
   const ajv = isDraft7(schema) ? new Ajv(options) : new Ajv2020(options)
-  // The library's own compares each item with each other.
-  ajv.removeKeyword("uniqueItems")
-  ajv.addKeyword({
-    keyword: "uniqueItems",
-    type: "array",
-    schemaType: "boolean",
-    error: { message: "must not have equal items" },
-    validate: (wanted: boolean, items: ReadonlyArray<Schema.Json>) =>
-      !wanted || new Set(items.map(canonicalJson)).size === items.length
-  })
-  ajv.addKeyword({
-    keyword: referenceKeyword,
-    schemaType: "boolean",
-    validate: () => {
-      spend(referenceSteps, "takes too long to check: its schema refers to itself too often")
-      return true
-    }
-  })
-  const validate = ajv.compile(counted(schema))
+  work = Work.install(ajv)
+  const { begin } = work
+  const validate = ajv.compile(Work.counted(schema))
   return (value) => {
-    steps = 0
+    begin()
     try {
-      return validate(value) ? [] : (validate.errors ?? []).map(faultOf)
+      return validate(value) ? [] : told(validate.errors ?? [], false)
     } catch (cause) {
-      if (cause instanceof StepsExceeded) return [{ path: [], message: cause.message }]
+      if (cause instanceof Work.FaultsEnough) return told(cause.errors, true)
+      if (cause instanceof Work.StepsExceeded) return [{ path: [], message: cause.message }]
       // A schema that refers to itself without an end.
       if (cause instanceof RangeError) return [{ path: [], message: "cannot be checked: its schema recurs for ever" }]
       throw cause
     }
   }
+}
+
+/** Characters of the faults of one value: names and texts of a request can be long, and each fault may repeat them. */
+const faultCharactersMax = 100_000
+
+/** The first faults, and a last line when there are more; `isCut`: nobody has looked for all. */
+const told = (errors: ReadonlyArray<ErrorObject>, isCut: boolean): ReadonlyArray<Fault> => {
+  const faults: Array<Fault> = []
+  let characters = 0
+  for (const error of errors.slice(0, Work.faultsMax)) {
+    const fault = faultOf(error)
+    characters += fault.message.length + error.instancePath.length
+    if (faults.length > 0 && characters > faultCharactersMax) break
+    faults.push(fault)
+  }
+  const left = errors.length - faults.length
+  if (isCut) faults.push({ path: [], message: `has more faults than the ${faults.length} that are listed` })
+  else if (left > 0)
+    faults.push({ path: [], message: `has ${left} more faults than the ${faults.length} that are listed` })
+  return faults
 }
 
 const faultOf = ({ instancePath, keyword, message = "is not valid", params, schema }: ErrorObject): Fault => {
@@ -206,20 +221,28 @@ const faultOf = ({ instancePath, keyword, message = "is not valid", params, sche
       return { path: [...path, params.unevaluatedProperty], message: "is not a known field" }
     case "false schema":
       return { path, message: "is not allowed" }
+    case "not":
+      return { path, message: schema === true ? "is not allowed" : message }
     case "enum":
       return { path, message: `must be one of ${listed(params.allowedValues)}` }
     case "const":
-      return { path, message: `must be ${JSON.stringify(schema)}` }
+      return { path, message: `must be ${shown(schema)}` }
     default:
       return { path, message }
   }
 }
 
 const listedMax = 20
+const shownMax = 200
+
+/** A value of the schema, shortened where it is long. */
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value)
+  return text.length <= shownMax ? text : `${text.slice(0, shownMax)}…`
+}
 
 const listed = (values: ReadonlyArray<unknown>) => {
-  const shown = values.slice(0, listedMax).map((value) => JSON.stringify(value))
-  return `${shown.join(", ")}${values.length > listedMax ? ` and ${values.length - listedMax} more` : ""}`
+  return `${values.slice(0, listedMax).map(shown).join(", ")}${values.length > listedMax ? ` and ${values.length - listedMax} more` : ""}`
 }
 
 /** The path of a JSON Pointer (RFC 6901). A number may be the key of an object, and then reads the same. */
@@ -232,39 +255,15 @@ const pointerPath = (pointer: string): ReadonlyArray<PropertyKey> =>
 
 // ------------------------------------------------------------------ schemas
 
-const maps = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"]
-const singles = [
-  ...["items", "additionalProperties", "propertyNames", "not", "if", "then", "else", "contains"],
-  ...["unevaluatedItems", "unevaluatedProperties", "additionalItems"]
-]
-const lists = ["allOf", "anyOf", "oneOf", "prefixItems", "items"]
-
-/** Stands beside each reference of a compiled schema, and is no keyword that a user can write. */
-const referenceKeyword = "kintsugi_reference"
-
-/** The schema with every reference counted when it is followed. */
-const counted = (schema: JsonObject): JsonObject => {
-  const child = (value: Schema.Json): Schema.Json => (isObject(value) ? counted(value) : value)
-  const entries = Object.entries(schema).map(([keyword, value]): readonly [string, Schema.Json] => {
-    if (maps.includes(keyword) && isObject(value)) {
-      return [keyword, Object.fromEntries(Object.entries(value).map(([key, below]) => [key, child(below)]))]
-    }
-    if (lists.includes(keyword) && Array.isArray(value)) return [keyword, value.map(child)]
-    return [keyword, singles.includes(keyword) ? child(value) : value]
-  })
-  const refers = Object.hasOwn(schema, "$ref") || Object.hasOwn(schema, "$dynamicRef")
-  return { ...Object.fromEntries(entries), ...(refers ? { [referenceKeyword]: true } : {}) }
-}
-
 /** The schemas right below this one, with their paths; depth is bounded because the definition's is. */
 const below = (schema: JsonObject): ReadonlyArray<readonly [ReadonlyArray<PropertyKey>, JsonObject]> => {
   const found: Array<readonly [ReadonlyArray<PropertyKey>, Schema.Json | undefined]> = [
-    ...singles.map((keyword) => [[keyword], schema[keyword]] as const),
-    ...maps.flatMap((keyword) => {
+    ...Work.singles.map((keyword) => [[keyword], schema[keyword]] as const),
+    ...Work.maps.flatMap((keyword) => {
       const map = schema[keyword]
       return isObject(map) ? Object.entries(map).map(([key, value]) => [[keyword, key], value] as const) : []
     }),
-    ...lists.flatMap((keyword) => {
+    ...Work.lists.flatMap((keyword) => {
       const list = schema[keyword]
       return Array.isArray(list) ? list.map((value, index) => [[keyword, index], value] as const) : []
     })
@@ -296,6 +295,5 @@ const faultsIn = (schema: JsonObject, path: ReadonlyArray<PropertyKey>, draft7: 
   if (additionalItems !== undefined && !draft7) {
     refuse(["additionalItems"], 'is a keyword of draft 7: write "items", or name the draft in "$schema"')
   }
-  for (const [at, child] of below(schema)) found.push(...faultsIn(child, [...path, ...at], draft7))
-  return found
+  return [...found, ...below(schema).flatMap(([at, child]) => faultsIn(child, [...path, ...at], draft7))]
 }

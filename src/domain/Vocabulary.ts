@@ -6,6 +6,7 @@ import * as PartitionParameters from "./PartitionParameters.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
+import * as StoreMark from "./StoreMark.ts"
 import * as WorkflowDefinition from "./WorkflowDefinition.ts"
 import * as WorkflowSchedule from "./WorkflowSchedule.ts"
 
@@ -20,7 +21,8 @@ const unions = {
   materialization: MaterializationEvents.Event,
   partition: PartitionParameters.Event,
   keys: PartitionKeys.Event,
-  schedule: WorkflowSchedule.Event
+  schedule: WorkflowSchedule.Event,
+  store: StoreMark.Event
 }
 
 /** Every category of streams. */

@@ -1,7 +1,7 @@
 import { ByteSize, Effect, Layer, type Schema, SchemaIssue, type Types } from "effect"
 import { HttpIncomingMessage, type HttpServerError, HttpServerRequest } from "effect/http"
 import { type HttpApiEndpoint, HttpApiError } from "effect/http-api"
-import { jsonCopy, pathText } from "../domain/JsonBounds.ts"
+import { jsonCopy, listedProblems, pathText } from "../domain/JsonBounds.ts"
 import { BodyRules, RequestRules } from "./api/Guards.ts"
 import {
   BodyTooLargeProblem,
@@ -76,10 +76,10 @@ const faultsOf = (error: HttpApiError.HttpApiSchemaError): ReadonlyArray<Fault> 
   }))
 }
 
-const invalidBody = (...faults: ReadonlyArray<Omit<Fault, "in">>) =>
+const invalidBody = (faults: ReadonlyArray<Omit<Fault, "in">>) =>
   new InvalidInputProblem({
     detail: "The body is not valid",
-    errors: faults.map((fault) => ({ in: "body" as const, ...fault }))
+    errors: listedProblems(faults).map((fault) => ({ in: "body" as const, ...fault }))
   })
 
 const jsonType = /^application\/json(\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
@@ -92,13 +92,13 @@ const checkBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpSe
     return yield* new UnsupportedMediaTypeProblem({ detail: "Send the body with Content-Type: application/json" })
   }
   const text = decodeUtf8(bytes)
-  if (text === null) return yield* invalidBody({ path: "", message: "must be valid UTF-8" })
+  if (text === null) return yield* invalidBody([{ path: "", message: "must be valid UTF-8" }])
   const parsed = parseJson(text)
-  if ("fault" in parsed) return yield* invalidBody({ path: "", message: `must be valid JSON: ${parsed.fault}` })
+  if ("fault" in parsed) return yield* invalidBody([{ path: "", message: `must be valid JSON: ${parsed.fault}` }])
   const { problems, value } = jsonCopy(parsed.value)
-  if (problems.length > 0) return yield* invalidBody(...problems)
+  if (problems.length > 0) return yield* invalidBody(problems)
   const broken = illFormed(value, [])
-  if (broken.length > 0) return yield* invalidBody(...broken)
+  if (broken.length > 0) return yield* invalidBody(broken)
 })
 
 /**
@@ -118,7 +118,7 @@ const illFormed = (value: Schema.Json, path: ReadonlyArray<PropertyKey>): Readon
 const unreadable = (error: HttpServerError.HttpServerError) =>
   error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
     ? bodyTooLarge()
-    : invalidBody({ path: "", message: "could not be read to its end" })
+    : invalidBody([{ path: "", message: "could not be read to its end" }])
 
 const strict = new TextDecoder("utf-8", { fatal: true })
 

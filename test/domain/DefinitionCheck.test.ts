@@ -212,4 +212,50 @@ describe("DefinitionCheck", () => {
     assert.deepStrictEqual(faults(chain), [])
     assert.lengthOf(faults([{ ...chain[0], dependsOn: ["s499"] }, ...chain.slice(1)]), 1)
   })
+
+  const problemsOf = (input: unknown) =>
+    Result.match(
+      DefinitionCheck.parse(input, () => true, "w"),
+      {
+        onSuccess: () => [],
+        onFailure: ({ problems }) => problems.map(({ message, path }) => `${path}: ${message}`)
+      }
+    )
+
+  it("F87: a list that is too long is told by its length, and what lies beyond its maximum is not judged", () => {
+    const started = performance.now()
+    const found = problemsOf({ steps: Array(500_000).fill(1) })
+    assert.isBelow(performance.now() - started, 1_000)
+    assert.strictEqual(found[0], "steps: must list at most 500 entries, not 500000; those beyond are not judged")
+    assert.deepStrictEqual([found.length, found[500]], [501, "steps[499]: Expected object"])
+    const step = { id: "s", jobSlug: "j", dependsOn: Array(501).fill("s"), consumes: Array(101).fill({ assetId: "a" }) }
+    const partitioning = { type: "static", keys: Array.from({ length: 10_001 }, (_, key) => `k${key}`) }
+    assert.includeMembers(problemsOf({ steps: [{ ...step, produces: [{ assetId: "b", partitioning }] }] }), [
+      "steps[0].dependsOn: must list at most 500 entries, not 501; those beyond are not judged",
+      "steps[0].produces[0].partitioning.keys: must list at most 10000 entries, not 10001; those beyond are not judged",
+      "steps[0].consumes: must list at most 100 entries, not 101; those beyond are not judged"
+    ])
+  })
+
+  it("an answer lists 1,000 problems and counts the rest", () => {
+    const unknown = Object.fromEntries(Array.from({ length: 1_500 }, (_, index) => [`field${index}`, 1]))
+    const found = problemsOf({ steps: [{ id: "s", jobSlug: "j" }], ...unknown })
+    assert.lengthOf(found, 1_001)
+    assert.strictEqual(found[1_000], ": has 500 more problems than the 1000 that are listed")
+  })
+
+  it("references in a schema that double each other are not written out without end", () => {
+    const $defs = Object.fromEntries(
+      Array.from({ length: 30 }, (_, n) => [
+        `D${n}`,
+        n === 29 ? { type: "object" } : { allOf: [{ $ref: `#/$defs/D${n + 1}` }, { $ref: `#/$defs/D${n + 1}` }] }
+      ])
+    )
+    const started = performance.now()
+    assert.deepStrictEqual(
+      problemsOf({ parametersSchema: { $ref: "#/$defs/D0", $defs }, steps: [{ id: "s", jobSlug: "j" }] }),
+      []
+    )
+    assert.isBelow(performance.now() - started, 2_000)
+  })
 })

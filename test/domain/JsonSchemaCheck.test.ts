@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { checkAgainst } from "../../src/domain/JsonSchemaCheck.ts"
+import { checkAgainst, schemaProblems } from "../../src/domain/JsonSchemaCheck.ts"
 
 const faults = (schema: Parameters<typeof checkAgainst>[0], value: unknown) =>
   checkAgainst(schema, value, "parameters").map(({ message, path }) => `${path}: ${message}`)
@@ -110,5 +110,65 @@ describe("JsonSchemaCheck", () => {
     const started = performance.now()
     assert.deepStrictEqual(faults({ uniqueItems: true }, items), [])
     assert.isBelow(performance.now() - started, 3_000)
+  })
+
+  /** Bounds are those of a busy machine; without its limit each of these takes several seconds or all memory. */
+  const quickly = (schema: Parameters<typeof checkAgainst>[0], value: unknown, msMax = 1_500) => {
+    const started = performance.now()
+    const found = checkAgainst(schema, value, "parameters")
+    assert.isBelow(performance.now() - started, msMax)
+    assert.isBelow(JSON.stringify(found).length, 200_000)
+    return found.map(({ message, path }) => `${path}: ${message}`)
+  }
+  const many = "parameters: has more faults than the 100 that are listed"
+  const tooLarge = "parameters: is too large to be checked against its schema: it takes more than 20000000 comparisons"
+
+  it("of many faults the first 100 are told, and that there are more, whatever their number", () => {
+    const orders = { properties: { orders: { items: { type: "object", required: ["a", "b", "c", "d", "e"] } } } }
+    const found = quickly(orders, { orders: Array.from({ length: 340_000 }, () => ({})) })
+    assert.strictEqual(found[0], "parameters.orders[0].a: is required")
+    assert.deepStrictEqual([found.length, found[100]], [101, many])
+    const strings = { items: { allOf: Array.from({ length: 900 }, () => ({ type: "string" })) } }
+    assert.strictEqual(quickly(strings, Array(100_000).fill(1))[100], many)
+    const objects = { items: { enum: Array.from({ length: 15_000 }, (_, n) => ({ n })) } }
+    assert.strictEqual(quickly(objects, Array(50_000).fill({ m: 1 }))[100], many)
+    assert.strictEqual(quickly({ items: false }, Array(500_000).fill(1))[100], many)
+    const named = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`k${n}`, n]))
+    assert.strictEqual(
+      quickly({ additionalProperties: false }, named)[100],
+      "parameters: has 900 more faults than the 100 that are listed"
+    )
+    // Long names and texts would be repeated in each fault.
+    const long = "k".repeat(50_000)
+    assert.isBelow(
+      quickly({ properties: { [long]: { items: { const: long } } } }, { [long]: Array(99).fill(1) }).length,
+      5
+    )
+  })
+
+  it("a value without faults is refused when to find that out would take long", () => {
+    const numbers = { items: { allOf: Array.from({ length: 900 }, () => ({ type: "number" })) } }
+    assert.deepStrictEqual(quickly(numbers, Array(100_000).fill(1)), [tooLarge])
+    assert.deepStrictEqual(quickly(numbers, Array(1_000).fill(1)), [])
+    const texts = { allOf: Array.from({ length: 900 }, () => ({ maxLength: 2_000_000 })) }
+    assert.deepStrictEqual(quickly(texts, "a".repeat(1_000_000)), [tooLarge])
+    const not = { not: { enum: Array.from({ length: 15_000 }, (_, n) => ({ n })) } }
+    const keys = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`k${n}`, n]))
+    assert.deepStrictEqual(quickly(not, keys), [tooLarge])
+    const item = { type: "object", properties: { a: { type: "integer", minimum: 0 } }, required: ["a"] }
+    assert.deepStrictEqual(quickly({ items: item }, Array(170_000).fill({ a: 1 })), [])
+    const either = { anyOf: [{ items: { type: "string" } }, { items: { type: "number" } }] }
+    assert.deepStrictEqual(quickly(either, Array(300_000).fill(1)), [])
+  })
+
+  it("a schema of more schemas or keywords than are compiled in a moment is refused", () => {
+    const messages = (schema: Parameters<typeof schemaProblems>[0]) =>
+      schemaProblems(schema, ["schema"]).map(({ message, path }) => `${path}: ${message}`)
+    const of = (length: number) => ({ allOf: Array.from({ length }, () => ({ type: "string" })) })
+    assert.deepStrictEqual(messages(of(999)), [])
+    assert.deepStrictEqual(messages(of(1_000)), ["schema: must not consist of more than 1000 schemas"])
+    assert.deepStrictEqual(messages(Object.fromEntries(Array.from({ length: 201 }, (_, n) => [`x-${n}`, n]))), [
+      "schema: must not have more than 200 keywords in one schema, not 201"
+    ])
   })
 })

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { eventTypes } from "../../src/domain/Vocabulary.ts"
+import { Effect } from "effect"
+import { categories, eventTypes } from "../../src/domain/Vocabulary.ts"
+import { makes, stepFor } from "../support/chainApp.ts"
+import { history, play, start, ended } from "../support/engine.ts"
 
 describe("Vocabulary", () => {
   it("has every word of the audit, and those that only the actors need, each once", () => {
@@ -12,5 +15,19 @@ describe("Vocabulary", () => {
     ]
     assert.includeMembers([...eventTypes], [...audit, "StepOutputsRecorded", "RunKeyClaimed"])
     assert.lengthOf(new Set(eventTypes), eventTypes.length)
+  })
+
+  it.live("has every category and type of a log that was really written, those of stores among them", () => {
+    const workflows = { w: { concurrency: 1, steps: [stepFor("make-a", { produces: ["a"] })] } }
+    return play({ jobs: [makes("a", () => "text")], workflows }, () =>
+      Effect.gen(function* () {
+        yield* ended((yield* start("w")).id)
+        const events = yield* history
+        const written = new Set(events.map(({ streamName }) => streamName.slice(0, streamName.indexOf("-"))))
+        assert.includeMembers([...written], ["workflow", "run", "asset", "store", "limit"])
+        assert.includeMembers([...categories], [...written])
+        assert.includeMembers([...eventTypes], [...new Set(events.map(({ type }) => type)), "StoreMarked"])
+      })
+    )
   })
 })

@@ -104,3 +104,27 @@ describe("a server that starts", () => {
     })
   )
 })
+
+describe("a job that calls process.exit", () => {
+  it.live("ends the server with 1 and one line that names the steps that executed, also when the run goes on", () =>
+    withFolder(async ({ folder, spawn, start }) => {
+      const file = written(
+        folder,
+        "exits.ts",
+        app(`const exits = defineJob({ slug: "exits", run: () => process.exit(0) })
+export default defineApp({ jobs: [exits], workflows: [{ slug: "w", steps: [{ id: "s", jobSlug: "exits" }] }] })`)
+      )
+      const line = /^kintsugi: the server was ended by process\.exit\(0\) .*: w\/s \(run \w+\)\. A job must not call/m
+      const first = await start({ app: file })
+      await first.client.run("w", {}).catch(() => {})
+      assert.deepStrictEqual(await first.ended, { code: 1, signal: null }, first.stderr())
+      assert.match(first.stderr(), line)
+      assert.strictEqual(first.stderr().trimEnd().split("\n").length, 1, first.stderr())
+
+      // The run goes on before the server listens, and the job ends it again.
+      const second = spawn({ app: file })
+      assert.deepStrictEqual(await second.ended, { code: 1, signal: null }, second.stderr())
+      assert.match(second.stderr(), line)
+    })
+  )
+})

@@ -7,7 +7,8 @@ import { Engine } from "../../src/actors/Engine.ts"
 import { engine, type RuntimeSettings } from "../../src/cli/Runtime.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
-import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { categories, eventTypes } from "../../src/domain/Vocabulary.ts"
+import { EventStore, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
 import * as LogPosition from "../../src/eventstore/LogPosition.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
@@ -81,13 +82,22 @@ export const define = Effect.fnUntraced(function* (workflows: Scenario["workflow
   for (const [slug, workflow] of Object.entries(workflows)) yield* runs.define(slug, workflow, "app")
 })
 
+/** Categories and types that a filter of events would refuse. */
+const unknownWords = (events: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
+  const words = new Set<string>([...categories.map((category) => `category ${category}`), ...eventTypes])
+  return events
+    .flatMap(({ streamName, type }) => [`category ${streamName.slice(0, streamName.indexOf("-"))}`, type])
+    .filter((word) => !words.has(word))
+    .map((word) => `${word} is not in the vocabulary`)
+}
+
 /** Fails with every fault of the history; what is still being told gets a moment. */
 export const soundHistory = Effect.fnUntraced(function* (isOver: boolean) {
   const faults = Effect.map(history, (events) => {
     const acknowledged = events
       .filter(({ type }) => type === "RunRequested")
       .map(({ streamName }) => streamName.slice(4))
-    return check({ events, acknowledged, isOver })
+    return [...check({ events, acknowledged, isOver }), ...unknownWords(events)]
   })
   yield* until(faults, (found) => found.length === 0, "a history without faults")
 })
