@@ -76,7 +76,10 @@ describe("npm run example:…", () => {
       for (const args of [["nobody"], ["retail", "fleet"], ["retail", "--port", "1"]] as const) {
         const { code, stderr } = yield* example(args[0], ...args.slice(1))
         assert.strictEqual(code, 2)
-        assert.match(stderr, /usage: node examples\/run\.ts observatory\|retail\|fleet\|directory \[--data-dir DIR\]\n$/)
+        assert.match(
+          stderr,
+          /usage: node examples\/run\.ts observatory\|retail\|fleet\|directory \[--data-dir DIR\]\n$/
+        )
       }
     })
   )
