@@ -71,6 +71,28 @@ describe("npm run example:…", () => {
     )
   }
 
+  it.live("F53 F91: the observatory needs two minutes and a calibration: all else starts by itself and says why", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        chmodSync(folder, 0o755)
+        const { code, stderr, stdout } = yield* example("observatory", "--data-dir", folder)
+        assert.deepStrictEqual([code, stderr], [0, ""])
+        assert.strictEqual(stdout.match(/^ {10}started by hand$/gm)?.length, 3)
+        for (const cause of [
+          /observatory-minute-ingest\[\S+ made [^\n]*\n +by itself: observatory\.inbox\.csv\[\S+ was produced/,
+          /observatory-daily-publication\[\S+ made [^\n]*\n +by itself: observatory\.timeseries\.timestore\[\S+ was produced/,
+          /observatory-dashboard-aggregate made [^\n]*\n +by itself: observatory\.burst\.window\[\S+ has expired/,
+          /observatory-minute-ingest\[\S+ made [^\n]*\n +by itself: observatory\.inbox\.normalized\[\S+ was marked stale/
+        ]) {
+          assert.match(stdout, cause)
+        }
+        const [, page = ""] = /The page: file:\/\/(\S+)/.exec(stdout) ?? []
+        assert.match(readFileSync(page, "utf8"), /<svg [\s\S]*PM2\.5/)
+      })
+    )
+  )
+
   it.live("an example that there is not, or an option that there is not, ends with exit 2 and the usage", () =>
     Effect.gen(function* () {
       for (const args of [["nobody"], ["retail", "fleet"], ["retail", "--port", "1"]] as const) {
