@@ -1,7 +1,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { makeClient } from "kintsugi"
-import { Clock, Console, DateTime, Effect, Redacted, References, Schedule, Schema } from "effect"
+import { Console, DateTime, Effect, Redacted, References } from "effect"
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
@@ -9,13 +9,8 @@ import { pathToFileURL } from "node:url"
 import * as ExitCode from "../src/cli/ExitCode.ts"
 import * as Serve from "../src/cli/Serve.ts"
 import * as Settings from "../src/cli/Settings.ts"
-import type { Plan, PlannedRun } from "./plan.ts"
-
-/** The example did not do what it is there for; `message` says what went wrong. */
-export class ExampleFailed extends Schema.TaggedError<ExampleFailed>()("ExampleFailed", {
-  message: Schema.String,
-  cause: Schema.optionalKey(Schema.Defect())
-}) {}
+import type { Plan } from "./plan.ts"
+import { attempt, runner } from "./runner.ts"
 
 export interface PlayOptions {
   /** Name of the folder below `examples`. */
@@ -24,9 +19,6 @@ export interface PlayOptions {
   readonly dataDir?: string | undefined
 }
 
-/** Longest time of one run, in ms. */
-const runMsMax = 60_000
-const pollMs = 50
 const filesShownMax = 30
 
 /** Plays the example as a process: one line on stderr and exit 1 when it fails, 130 after Ctrl-C. */
@@ -47,23 +39,23 @@ export const main = (plan: Plan, options: PlayOptions): void => {
 }
 
 /**
- * Starts a server on its embedded database with the example's app, runs its workflows in order over HTTP, and tells what
- * they made and where.
+ * Starts a server on its embedded database with the example's app, starts over HTTP what nothing else starts, waits for
+ * what follows by itself, and tells what was made, why and where.
  */
 const play = (plan: Plan, options: PlayOptions) =>
   Effect.gen(function* () {
     const folder = yield* folderFor(options)
-    const today = DateTime.formatIsoDateUtc(yield* DateTime.now)
+    const now = DateTime.formatIso(yield* DateTime.now)
     yield* Console.log(plan.title)
-    yield* attempt("making the data", () => plan.prepare(folder, today))
-    yield* Effect.scoped(runAll(plan, options, folder, today))
+    yield* attempt("making the data", () => plan.prepare(folder, now))
+    yield* Effect.scoped(runAll(plan, options, folder, now))
     yield* listFiles(join(folder, "data"))
-    yield* Console.log(`\nThe page: ${pathToFileURL(join(folder, plan.page))}`)
+    yield* Console.log(`\nThe page: ${pathToFileURL(join(folder, plan.page(now)))}`)
   })
 
 const serverDir = (folder: string): string => join(folder, "server")
 
-const runAll = Effect.fnUntraced(function* (plan: Plan, { dataDir, name }: PlayOptions, folder: string, today: string) {
+const runAll = Effect.fnUntraced(function* (plan: Plan, { dataDir, name }: PlayOptions, folder: string, now: string) {
   // Once the server has ended.
   if (dataDir === undefined)
     yield* Effect.addFinalizer(() => Effect.promise(() => rm(serverDir(folder), { recursive: true, force: true })))
@@ -81,53 +73,9 @@ const runAll = Effect.fnUntraced(function* (plan: Plan, { dataDir, name }: PlayO
   )
   yield* Console.log(`Kintsugi listens on ${server.url}, its own Postgres beside it.`)
   const client = makeClient({ url: server.url, token: Redacted.value(server.token) })
-  for (const planned of plan.runs(folder, today)) yield* runOne(client, planned)
+  const { play } = runner(client)
+  for (const stage of plan.stages(folder, now)) yield* play(stage)
 })
-
-const runOne = Effect.fnUntraced(function* (
-  client: ReturnType<typeof makeClient>,
-  { parameters, partitionKey, workflow }: PlannedRun
-) {
-  const name = partitionKey === undefined ? workflow : `${workflow}[${partitionKey}]`
-  const startedAt = yield* Clock.currentTimeMillis
-  const started = yield* attempt(name, () =>
-    client.run(workflow, {
-      ...(parameters === undefined ? {} : { parameters }),
-      ...(partitionKey === undefined ? {} : { partitionKey })
-    })
-  )
-  const { id } = yield* read(Schema.Struct({ id: Schema.String }), started.data)
-  const run = yield* attempt(name, () => client.getRun(id)).pipe(
-    Effect.flatMap((data) => read(Run, data)),
-    Effect.repeat({
-      until: ({ status }) => ["succeeded", "failed", "canceled"].includes(status),
-      schedule: Schedule.spaced(pollMs)
-    }),
-    Effect.timeoutOrElse({
-      duration: runMsMax,
-      orElse: () => Effect.fail(new ExampleFailed({ message: `${name} did not end within ${runMsMax} ms (run ${id})` }))
-    })
-  )
-  if (run.status !== "succeeded") {
-    return yield* new ExampleFailed({ message: `${name} ${run.status}: ${run.failure?.message ?? "no reason given"}` })
-  }
-  const made = run.steps.flatMap(({ producedAssets }) => producedAssets.map(({ assetId }) => assetId))
-  const seconds = (((yield* Clock.currentTimeMillis) - startedAt) / 1000).toFixed(2)
-  return yield* Console.log(`  ${seconds} s  ${name} made ${made.join(", ")}`)
-})
-
-const Run = Schema.Struct({
-  status: Schema.String,
-  failure: Schema.optionalKey(Schema.NullOr(Schema.Struct({ message: Schema.String }))),
-  steps: Schema.Array(Schema.Struct({ producedAssets: Schema.Array(Schema.Struct({ assetId: Schema.String })) }))
-})
-
-const read = <A>(schema: Schema.Decoder<A>, input: unknown): Effect.Effect<A, ExampleFailed> =>
-  Effect.mapError(
-    Schema.decodeUnknownEffect(schema)(input),
-    (cause) =>
-      new ExampleFailed({ message: `the server answered something else than it should: ${cause.message}`, cause })
-  )
 
 const listFiles = (folder: string) =>
   Effect.gen(function* () {
@@ -144,13 +92,6 @@ const listFiles = (folder: string) =>
       yield* Console.log(`  ${String(size).padStart(8)}  ${relative(folder, path)}`)
     }
     if (paths.length > filesShownMax) yield* Console.log(`  … and ${paths.length - filesShownMax} more`)
-  })
-
-const attempt = <A>(what: string, work: () => Promise<A>): Effect.Effect<A, ExampleFailed> =>
-  Effect.tryPromise({
-    try: work,
-    catch: (cause) =>
-      new ExampleFailed({ message: `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause })
   })
 
 /** The database's own user must pass through it, which a folder that is only ours would not allow. */

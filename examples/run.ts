@@ -8,6 +8,7 @@ const wrongUse = 2
 
 // Loaded when asked for: a wrong name is told at once.
 const plans: ReadonlyMap<string, () => Promise<{ readonly plan: Plan }>> = new Map([
+  ["observatory", () => import("./observatory/plan.ts")],
   ["retail", () => import("./retail/plan.ts")],
   ["fleet", () => import("./fleet/plan.ts")],
   ["directory", () => import("./directory/plan.ts")]

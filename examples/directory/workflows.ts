@@ -1,5 +1,4 @@
 import { defineWorkflow } from "kintsugi"
-import { untilAutomatic } from "../declared.ts"
 import { assetIds } from "./assets.ts"
 import { archive } from "./jobs/archive.ts"
 import { report } from "./jobs/report.ts"
@@ -82,4 +81,4 @@ const insightsArchive = defineWorkflow({
 })
 
 export const jobs = [scan, report, archive]
-export const workflows = [insightsReport, insightsArchive].map(untilAutomatic)
+export const workflows = [insightsReport, insightsArchive]

@@ -18,7 +18,7 @@ export const temperaturePlot = (samples: ReadonlyArray<Measured>): string => {
       name: "temperature",
       title: "Temperature of the fleet",
       unit: "°C",
-      labels: times.map((time) => time.slice(5, 16))
+      labels: times.map((time) => time.slice(5, 16).replace("T", " "))
     },
     [...Map.groupBy(samples, ({ partition_key }) => partition_key)].map(([key, own]) => {
       const values = new Map(own.map(({ temperature_c, timestamp }) => [timestamp, temperature_c]))

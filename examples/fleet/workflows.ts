@@ -1,5 +1,4 @@
 import { defineWorkflow } from "kintsugi"
-import { untilAutomatic } from "../declared.ts"
 import { assetIds } from "./assets.ts"
 import { alerts } from "./jobs/alerts.ts"
 import { rollup } from "./jobs/rollup.ts"
@@ -68,4 +67,4 @@ const fleetAlerts = defineWorkflow({
 })
 
 export const jobs = [rollup, alerts]
-export const workflows = [dailyRollup, fleetAlerts].map(untilAutomatic)
+export const workflows = [dailyRollup, fleetAlerts]

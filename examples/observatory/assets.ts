@@ -6,7 +6,8 @@ export const assetIds = {
   burstWindow: "observatory.burst.window",
   visualizations: "observatory.visualizations.minute",
   reports: "observatory.reports.status",
-  dashboard: "observatory.dashboard.snapshot"
+  dashboard: "observatory.dashboard.snapshot",
+  calibration: "observatory.calibration.instrument"
 } as const
 
 /** The timestore's data set: one partition an instrument and minute. */

@@ -5,19 +5,21 @@ import type { Plan } from "../plan.ts"
 import { csvKey } from "./assets.ts"
 import { csvOf } from "./generator.ts"
 
-const days = (today: string) => daysBefore(today, 3)
+const days = (now: string) => daysBefore(now.slice(0, "2026-01-31".length), 3)
 
-/** Three days of sales are delivered and ingested, and the report is made. */
+/** Three days of sales are delivered and ingested; the report follows by itself. */
 export const plan: Plan = {
   title: "Retail sales",
-  prepare: async (folder, today) => {
+  prepare: async (folder, now) => {
     const inbox = join(folder, "data/inbox")
     await mkdir(inbox, { recursive: true })
-    for (const day of days(today)) await writeFile(join(inbox, csvKey("retail_sales", day)), csvOf(day))
+    for (const day of days(now)) await writeFile(join(inbox, csvKey("retail_sales", day)), csvOf(day))
   },
-  runs: (_, today) => [
-    ...days(today).map((partitionKey) => ({ workflow: "retail-sales-daily-ingest", partitionKey })),
-    { workflow: "retail-sales-insights" }
+  stages: (_, now) => [
+    {
+      starts: days(now).map((partitionKey) => ({ workflow: "retail-sales-daily-ingest", partitionKey })),
+      follows: [{ workflow: "retail-sales-insights", reason: "upstream-update", of: "retail-sales-daily-ingest" }]
+    }
   ],
-  page: "data/reports/retail-sales/index.html"
+  page: () => "data/reports/retail-sales/index.html"
 }

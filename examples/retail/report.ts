@@ -5,7 +5,7 @@ import { shownMoney } from "./money.ts"
 
 /** `revenue-trend.svg` */
 export const revenueTrend = ({ revenueSeries }: SalesMetrics): string =>
-  lineChart({ name: "revenue-trend", title: "Revenue", unit: "a day", labels: revenueSeries.map(({ day }) => day) }, [
+  lineChart({ name: "revenue-trend", title: "Revenue a day", unit: "", labels: revenueSeries.map(({ day }) => day) }, [
     { name: "revenue", values: revenueSeries.map(({ revenue }) => revenue) }
   ])
 

@@ -1,5 +1,4 @@
 import { defineWorkflow } from "kintsugi"
-import { untilAutomatic } from "../declared.ts"
 import { assetIds } from "./assets.ts"
 import { loader } from "./jobs/loader.ts"
 import { parquetBuilder } from "./jobs/parquet.ts"
@@ -16,7 +15,9 @@ const dailyIngest = defineWorkflow({
     type: "object",
     properties: {
       datasetName: { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$" },
-      warehouseDir: { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$" }
+      warehouseDir: { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$" },
+      // An automatic run of a time window is given it: key, start, end and time zone.
+      window: { type: "object" }
     },
     additionalProperties: false
   },
@@ -65,4 +66,4 @@ const insights = defineWorkflow({
 })
 
 export const jobs = [loader, parquetBuilder, visualizer]
-export const workflows = [dailyIngest, insights].map(untilAutomatic)
+export const workflows = [dailyIngest, insights]

@@ -151,7 +151,10 @@ const temporaryFolder = (keep: boolean) =>
     (folder) => (keep ? Effect.void : Effect.ignore(attempt("removing it", () => rm(folder, { recursive: true }))))
   )
 
-/** The example as a user would have it: in a folder of its own, so that its stores lie there and nowhere else. */
+/**
+ * The example as a user would have it: in a folder of its own, so that its stores lie there and nowhere else. Its app
+ * without a clock is played: a schedule or an expiry in the middle of an act would be counted as the act's.
+ */
 const installObservatory = (dataDir: string) =>
   attempt("copying the observatory", async () => {
     const folder = join(dataDir, "observatory")
@@ -159,5 +162,5 @@ const installObservatory = (dataDir: string) =>
     await mkdir(folder, { recursive: true })
     await cp(example, folder, { recursive: true, filter: (path) => path !== join(example, "data") })
     await writeFile(join(folder, "package.json"), `${JSON.stringify({ private: true, type: "module" })}\n`)
-    return join(folder, "app.ts")
+    return join(folder, "demo.ts")
   })

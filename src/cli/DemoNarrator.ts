@@ -1,5 +1,6 @@
 import type { Failure } from "../domain/Failure.ts"
 import type { WaitingFor } from "../domain/run/RunEvents.ts"
+import type { Trigger } from "../domain/Trigger.ts"
 import type { Seen } from "./DemoClient.ts"
 import type { Line } from "./DemoScreen.ts"
 
@@ -44,7 +45,9 @@ export const make = (): DemoNarrator => {
         const partition = shortPartition(event.partitionKey)
         const name = `${shortName(event.workflow)}${partition}`
         runs.set(stream, { name, partition, isProducer: event.trigger.type === "recovery" })
-        if (event.trigger.type !== "recovery") return [{ tone: "plain", word: "run", text: `${name} starts` }]
+        if (event.trigger.type !== "recovery") {
+          return [{ tone: "plain", word: "run", text: `${name} starts${occasion(event.trigger)}` }]
+        }
         const steps = event.only?.join(", ") ?? "all steps"
         return [{ tone: "work", word: "producer", text: `${steps} of ${name} runs for ${asset(event.trigger)}` }]
       }
@@ -117,6 +120,14 @@ export const make = (): DemoNarrator => {
       told = new Set()
     }
   }
+}
+
+/** Why a run starts that nobody started by hand. */
+const occasion = (trigger: Trigger): string => {
+  if (trigger.type === "schedule") return ` by its schedule ${trigger.cron}`
+  if (trigger.type !== "auto-materialize") return ""
+  const happened = { "upstream-update": "is new", expiry: "has expired", stale: "is stale" }
+  return ` by itself: ${asset(trigger)} ${happened[trigger.reason]}`
 }
 
 const failedWord = ({ class: failureClass }: Failure): string =>

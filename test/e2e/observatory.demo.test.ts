@@ -150,6 +150,32 @@ describe("the demo tells", () => {
     ])
   })
 
+  it("F59: a run that nobody started by hand with what it answers", () => {
+    const trigger = { type: "auto-materialize", reason: "upstream-update", ...ref, coalesced: 1 } as const
+    const expiry = { type: "auto-materialize", reason: "expiry", expiry: "ttl", ...ref, coalesced: 1 } as const
+    const schedule = { type: "schedule", cron: "* * * * *", occurrence: "2026-01-01T00:03:00Z" } as const
+    const lines = [trigger, expiry, schedule].flatMap((each) =>
+      DemoNarrator.make()
+        .tell({
+          stream: "run-b",
+          at: 0,
+          event: {
+            _tag: "RunRequested",
+            runId: "b",
+            workflow: "observatory-minute-ingest",
+            trigger: each,
+            ...request
+          }
+        })
+        .map(({ text }) => text)
+    )
+    assert.deepStrictEqual(lines, [
+      "minute-ingest[00-02] starts by itself: inbox.csv[00-02] is new",
+      "minute-ingest[00-02] starts by itself: inbox.csv[00-02] has expired",
+      "minute-ingest[00-02] starts by its schedule * * * * *"
+    ])
+  })
+
   it.effect("in lines of at most 100 columns, whatever the text, and without colours where nobody sees them", () =>
     Effect.gen(function* () {
       const screen = DemoScreen.make({ colours: false })

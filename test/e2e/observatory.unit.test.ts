@@ -83,6 +83,17 @@ describe("the observatory's products", () => {
     assert(chart.includes("A &lt; B") && chart.includes("a&amp;b") && !chart.includes("NaN"))
   })
 
+  it("draw grid lines at round values, and the labels below from the left end to the right one", () => {
+    const values = [8.2, 16.4]
+    const drawn = lineChart("Temperature", "°C", [{ name: "alpha", values }], [":00", ":55"])
+    const ends = [...drawn.matchAll(/text-anchor="end"[^>]*>([^<]*)</g)].map(([, text]) => text)
+    assert.deepStrictEqual(ends, ["8", "10", "12", "14", "16", "18"])
+    assert.match(drawn, /x="48.0" [^>]*>:00<[\s\S]*x="536.0" [^>]*>:55</)
+    assert.include(drawn, '<rect width="100%" height="100%" fill="#fff"/>')
+    const small = lineChart("PM2.5", "µg/m³", [{ name: "alpha", values: [1.1, 1.2] }])
+    assert.match(small, />1\.0<[\s\S]*>1\.5</)
+  })
+
   it("report each instrument in Markdown, HTML and JSON", () => {
     const metrics = { minute: minute.key, instruments: metricsOf(readings) }
     for (const { id, site } of instruments) {
@@ -108,7 +119,8 @@ describe("the observatory's app", () => {
       "observatory.burst.window",
       "observatory.visualizations.minute",
       "observatory.reports.status",
-      "observatory.dashboard.snapshot"
+      "observatory.dashboard.snapshot",
+      "observatory.calibration.instrument"
     ])
   })
 

@@ -8,7 +8,7 @@ import { madeFiles, makeFiles } from "../../examples/directory/generator.ts"
 import { archive } from "../../examples/directory/jobs/archive.ts"
 import { defineApp } from "../../src/index.ts"
 import { eventsOf, ran, recoveries, stepOf, succeeded } from "../support/engine.ts"
-import { type Files, logged, playExample, producersSince } from "./playExample.ts"
+import { type Files, followed, logged, playExample, producersSince, startedThemselves } from "./playExample.ts"
 
 const reporting = "directory-insights-report"
 const archiving = "directory-insights-archive"
@@ -32,7 +32,7 @@ const packed = ({ folder }: Files): ReadonlyArray<string> =>
     .split("\n")
 
 describe("directory insights", () => {
-  it.live("F91: a folder is scanned, reported on with plots, and the report is packed", () =>
+  it.live("F54 F91: a folder is scanned and reported on with plots, and the report is packed by itself", () =>
     playExample(app, (files) =>
       Effect.gen(function* () {
         const run = yield* reported(files)
@@ -59,7 +59,7 @@ describe("directory insights", () => {
         assert.include(files.text(artifact("summary.md")), "- files: 35\n")
         assert.match(files.bytes(parquet), /^PAR1[\s\S]*PAR1$/)
 
-        const packing = yield* succeeded(archiving)
+        const packing = yield* followed(archiving, run.id)
         assert.deepStrictEqual([...packed(files)].sort(), names)
         const [asset] = stepOf(packing, "zip-report").producedAssets
         const { artifacts, generatedAt, ...payload } = asset!.payload as Record<string, unknown>
@@ -88,8 +88,7 @@ describe("directory insights", () => {
     it.live(`F91: ${name} of the report is deleted, and the archive waits until it is written again`, () =>
       playExample(app, (files) =>
         Effect.gen(function* () {
-          yield* reported(files)
-          yield* succeeded(archiving)
+          yield* followed(archiving, (yield* reported(files)).id)
           const lost = [...names.map(artifact), archiveFile]
           const before = lost.map(files.digest)
           const from = yield* logged
@@ -98,6 +97,7 @@ describe("directory insights", () => {
           assert.deepStrictEqual(lost.map(files.digest), before)
           assert.deepStrictEqual(yield* producersSince(from), { "report[]": 1 }, "and the folder is not scanned again")
           assert.strictEqual(stepOf(run, "zip-report").attempt, 1)
+          assert.strictEqual(yield* startedThemselves(archiving), 1, "equal bytes are news to nobody")
         })
       )
     )
@@ -115,7 +115,7 @@ describe("directory insights", () => {
     const jobs = [...(app.jobs ?? []).filter(({ slug }) => slug !== archive.slug), careless]
     return playExample(defineApp({ ...app, jobs }), (files) =>
       Effect.gen(function* () {
-        yield* reported(files)
+        yield* followed(archiving, (yield* reported(files)).id)
         lose.push(join(files.folder, artifact("summary.md")))
         const run = yield* succeeded(archiving)
         const [failed] = yield* eventsOf(`run-${run.id}`, "StepFailed")

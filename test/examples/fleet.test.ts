@@ -6,8 +6,9 @@ import { daysBefore } from "../../examples/days.ts"
 import app from "../../examples/fleet/app.ts"
 import { csvKey } from "../../examples/fleet/assets.ts"
 import { csvOf, instruments } from "../../examples/fleet/generator.ts"
+import type { RunView } from "../../src/domain/run/RunView.ts"
 import { ran, recoveries, stepOf, succeeded } from "../support/engine.ts"
-import { type Files, logged, playExample, producersSince, today } from "./playExample.ts"
+import { type Files, followed, logged, playExample, producersSince, startedThemselves, today } from "./playExample.ts"
 
 const rollup = "fleet-telemetry-daily-rollup"
 const alerts = "fleet-telemetry-alerts"
@@ -22,33 +23,35 @@ const deliver = ({ folder }: Files, instrument: (typeof instruments)[number], da
   writeFileSync(file, csvOf(instrument, day))
 }
 
-/** Two days of each instrument delivered, the newest rolled up, and the alerts made. */
+/** Two days of each instrument delivered, the newest rolled up, and the alerts that came of the last. */
 const scanned = Effect.fnUntraced(function* (files: Files) {
   const days = daysBefore(yield* today, 2)
   for (const day of days) for (const instrument of instruments) deliver(files, instrument, day)
-  for (const { id } of instruments) yield* succeeded(rollup, id)
-  const run = yield* succeeded(alerts)
-  return { days, run, last: days[1]! }
+  let run: RunView | undefined
+  for (const { id } of instruments) run = yield* followed(alerts, (yield* succeeded(rollup, id)).id)
+  return { days, run: run!, last: days[1]! }
 })
 
 describe("fleet telemetry", () => {
-  it.live("F91: the newest day of each instrument is rolled up, and the scan flags the hot one and the humid one", () =>
-    playExample(app, (files) =>
-      Effect.gen(function* () {
-        const { last, run } = yield* scanned(files)
-        assert.deepStrictEqual(files.list("data/lake"), [
-          ...instruments.map(({ id }) => `telemetry/${id}_${compact(last)}.json`),
-          ...instruments.map(({ id }) => `timestore/fleet_telemetry/${id}.${last}.parquet`)
-        ])
-        const told = JSON.parse(files.text(json("instrument_B", last)))
-        assert.deepStrictEqual([told.instrumentId, told.day, told.samples], ["instrument_B", last, 4])
-        assert.isTrue(told.anomalyWindow.flagged)
-        assert.deepStrictEqual(stepOf(run, "scan-instruments").result, { flagged: ["instrument_B", "instrument_C"] })
-        assert.strictEqual(JSON.parse(files.text(reports[0]!)).flags.length, 2)
-        assert.include(files.text(reports[1]!), "instrument_B")
-        assert.match(files.text(reports[2]!), /^<svg [\s\S]*instrument_A[\s\S]*instrument_C[\s\S]*<\/svg>\n$/)
-      })
-    )
+  it.live(
+    "F54 F91: the newest day of each instrument is rolled up, and a scan of its own accord flags the hot and the humid",
+    () =>
+      playExample(app, (files) =>
+        Effect.gen(function* () {
+          const { last, run } = yield* scanned(files)
+          assert.deepStrictEqual(files.list("data/lake"), [
+            ...instruments.map(({ id }) => `telemetry/${id}_${compact(last)}.json`),
+            ...instruments.map(({ id }) => `timestore/fleet_telemetry/${id}.${last}.parquet`)
+          ])
+          const told = JSON.parse(files.text(json("instrument_B", last)))
+          assert.deepStrictEqual([told.instrumentId, told.day, told.samples], ["instrument_B", last, 4])
+          assert.isTrue(told.anomalyWindow.flagged)
+          assert.deepStrictEqual(stepOf(run, "scan-instruments").result, { flagged: ["instrument_B", "instrument_C"] })
+          assert.strictEqual(JSON.parse(files.text(reports[0]!)).flags.length, 2)
+          assert.include(files.text(reports[1]!), "instrument_B")
+          assert.match(files.text(reports[2]!), /^<svg [\s\S]*instrument_A[\s\S]*instrument_C[\s\S]*<\/svg>\n$/)
+        })
+      )
   )
 
   it.live("a day that is asked for is rolled up in place of the newest, by the limits of the run", () =>
@@ -80,20 +83,23 @@ describe("fleet telemetry", () => {
           assert.deepStrictEqual(lost.map(files.digest), before)
           assert.deepStrictEqual(yield* producersSince(from), { "compute-telemetry[instrument_C]": 1 })
           assert.strictEqual(stepOf(run, "scan-instruments").attempt, 1)
+          assert.strictEqual(yield* startedThemselves(alerts), 3, "equal bytes are news to nobody")
         })
       )
     )
   }
 
-  it.live("F91: a lost rollup whose run named no day is made of the newest day, and the scan goes by that", () =>
+  it.live("F91: a lost rollup whose run named no day is made of the newest day, which is an update", () =>
     playExample(app, (files) =>
       Effect.gen(function* () {
         const [older = "", newer = ""] = daysBefore(yield* today, 2)
         deliver(files, instruments[1], older)
-        yield* succeeded(rollup, "instrument_B")
+        yield* followed(alerts, (yield* succeeded(rollup, "instrument_B")).id)
         deliver(files, instruments[1], newer)
         files.remove(json("instrument_B", older))
         yield* succeeded(alerts)
+        const [recovery] = yield* recoveries
+        yield* followed(alerts, recovery!.producerRunId!)
         assert.include(files.list("data/lake/telemetry"), `instrument_B_${compact(newer)}.json`)
         const [flag] = JSON.parse(files.text(reports[0]!)).flags
         assert.deepStrictEqual([flag.instrumentId, flag.lastSample.slice(0, 10)], ["instrument_B", newer])

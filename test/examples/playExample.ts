@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { assert } from "@effect/vitest"
 import { DateTime, Effect, Result } from "effect"
 import type { Engine } from "../../src/actors/Engine.ts"
 import type { EventStore } from "../../src/eventstore/EventStore.ts"
 import type { DefinedApp } from "../../src/sdk/App.ts"
 import { checkApp } from "../../src/sdk/AppCheck.ts"
-import { history, play } from "../support/engine.ts"
+import { ended, eventsOf, history, play, until } from "../support/engine.ts"
 
 /** The files of one app, in a folder of its own. */
 export interface Files {
@@ -57,6 +58,35 @@ export const playExample = <A, E>(
 
 /** Today by the clock of the test, as the runs see it. */
 export const today = Effect.map(DateTime.now, DateTime.formatIsoDateUtc)
+
+/** The runs of a workflow that nobody started by hand, oldest first. */
+const automaticRuns = (workflow: string) =>
+  Effect.map(eventsOf("run", "RunRequested"), (events) =>
+    events.flatMap((event) => {
+      const { reason, type, upstream } = event.trigger as Trigger
+      const runId = event.runId as string
+      const run = { runId, ...(reason && { reason }), ...(upstream?.runId && { of: upstream.runId }) }
+      return event.workflow === workflow && type === "auto-materialize" ? [run] : []
+    })
+  )
+
+interface Trigger {
+  readonly type: string
+  readonly reason?: string
+  readonly upstream?: { readonly runId?: string }
+}
+
+/** How many runs nobody started by hand. */
+export const startedThemselves = (workflow: string) => Effect.map(automaticRuns(workflow), ({ length }) => length)
+
+/** Waits for the run that what the run `of` made has started by itself, and fails unless it succeeds. */
+export const followed = Effect.fnUntraced(function* (workflow: string, of: string, reason = "upstream-update") {
+  const isIt = (run: { readonly reason?: string; readonly of?: string }) => run.of === of && run.reason === reason
+  const runs = yield* until(automaticRuns(workflow), (found) => found.some(isIt), `${reason} run of ${workflow}`)
+  const run = yield* ended(runs.findLast(isIt)!.runId)
+  assert.strictEqual(run.status, "succeeded", JSON.stringify(run, null, 1))
+  return run
+})
 
 /** How often each step was begun on behalf of a recovery since the log had `after` events, as `step[partition]`. */
 export const producersSince = Effect.fnUntraced(function* (after: number) {

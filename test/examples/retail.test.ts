@@ -7,8 +7,9 @@ import { daysBefore } from "../../examples/days.ts"
 import app from "../../examples/retail/app.ts"
 import { csvOf } from "../../examples/retail/generator.ts"
 import { parseSales, totalsOf } from "../../examples/retail/sales.ts"
+import type { RunView } from "../../src/domain/run/RunView.ts"
 import { ran, recoveries, stepOf, succeeded } from "../support/engine.ts"
-import { type Files, logged, playExample, producersSince, today } from "./playExample.ts"
+import { type Files, followed, logged, playExample, producersSince, startedThemselves, today } from "./playExample.ts"
 
 const ingest = "retail-sales-daily-ingest"
 const insights = "retail-sales-insights"
@@ -18,14 +19,14 @@ const csv = (day: string) => `data/inbox/retail_sales_${day}.csv`
 const raw = (day: string) => `data/staging/raw/${day}.json`
 const reports = ["index.html", "metrics.json", "revenue-trend.svg"].map((name) => `data/reports/retail-sales/${name}`)
 
-/** Three days delivered and ingested, and the report made. */
+/** Three days delivered and ingested, and the report that came of the last. */
 const ingested = Effect.fnUntraced(function* ({ folder }: Files) {
   const days = daysBefore(yield* today, 3)
   mkdirSync(join(folder, "data/inbox"), { recursive: true })
   for (const day of days) writeFileSync(join(folder, csv(day)), csvOf(day))
-  for (const day of days) yield* succeeded(ingest, day)
-  const report = yield* succeeded(insights)
-  return { days, report, last: days[2]! }
+  let report: RunView | undefined
+  for (const day of days) report = yield* followed(insights, (yield* succeeded(ingest, day)).id)
+  return { days, report: report!, last: days[2]! }
 })
 
 const parquetRows = async (path: string) => {
@@ -43,35 +44,40 @@ const parquetRows = async (path: string) => {
 }
 
 describe("retail sales", () => {
-  it.live("F91: three days of CSV become Parquet files, summaries and a report with its plot", () =>
-    playExample(app, (files) =>
-      Effect.gen(function* () {
-        const { days, last, report } = yield* ingested(files)
-        const records = parseSales("csv", last, csvOf(last))
-        const found = yield* Effect.promise(() => parquetRows(join(files.folder, parquet(last))))
-        assert.deepStrictEqual(found.rows, [...records])
-        assert.deepStrictEqual(found.names, [
-          ...["order_id", "date", "region", "category", "channel", "units", "unit_price", "revenue"]
-        ])
-        const told = JSON.parse(files.text(summary(last)))
-        assert.deepStrictEqual(Object.keys(told).sort(), [
-          ...["byCategory", "byRegion", "channels", "parquetFile", "partitionKey", "summaryFile", "totals"]
-        ])
-        assert.deepStrictEqual(told.totals, totalsOf(records))
-        const metrics = JSON.parse(files.text("data/reports/retail-sales/metrics.json"))
-        const all = days.flatMap((day) => parseSales("csv", day, csvOf(day)))
-        assert.deepStrictEqual(metrics.totals, totalsOf(all))
-        assert.deepStrictEqual([metrics.days, metrics.orders, metrics.lookback], [3, 18, 14])
-        assert.deepStrictEqual(
-          metrics.revenueSeries.map(({ day }: { day: string }) => day),
-          days
-        )
-        assert.match(files.text("data/reports/retail-sales/revenue-trend.svg"), /^<svg [\s\S]*<path [\s\S]*<\/svg>\n$/)
-        assert.include(files.text("data/reports/retail-sales/index.html"), "18 orders")
-        const [asset] = stepOf(report, "render-report").producedAssets
-        assert.deepStrictEqual([asset!.assetId, asset!.locations.length], ["retail.sales.report", 3])
-      })
-    )
+  it.live(
+    "F54 F91: three days of CSV become Parquet files and summaries, and a report with its plot follows by itself",
+    () =>
+      playExample(app, (files) =>
+        Effect.gen(function* () {
+          const { days, last, report } = yield* ingested(files)
+          const records = parseSales("csv", last, csvOf(last))
+          const found = yield* Effect.promise(() => parquetRows(join(files.folder, parquet(last))))
+          assert.deepStrictEqual(found.rows, [...records])
+          assert.deepStrictEqual(found.names, [
+            ...["order_id", "date", "region", "category", "channel", "units", "unit_price", "revenue"]
+          ])
+          const told = JSON.parse(files.text(summary(last)))
+          assert.deepStrictEqual(Object.keys(told).sort(), [
+            ...["byCategory", "byRegion", "channels", "parquetFile", "partitionKey", "summaryFile", "totals"]
+          ])
+          assert.deepStrictEqual(told.totals, totalsOf(records))
+          const metrics = JSON.parse(files.text("data/reports/retail-sales/metrics.json"))
+          const all = days.flatMap((day) => parseSales("csv", day, csvOf(day)))
+          assert.deepStrictEqual(metrics.totals, totalsOf(all))
+          assert.deepStrictEqual([metrics.days, metrics.orders, metrics.lookback], [3, 18, 14])
+          assert.deepStrictEqual(
+            metrics.revenueSeries.map(({ day }: { day: string }) => day),
+            days
+          )
+          assert.match(
+            files.text("data/reports/retail-sales/revenue-trend.svg"),
+            /^<svg [\s\S]*<path [\s\S]*<\/svg>\n$/
+          )
+          assert.include(files.text("data/reports/retail-sales/index.html"), "18 orders")
+          const [asset] = stepOf(report, "render-report").producedAssets
+          assert.deepStrictEqual([asset!.assetId, asset!.locations.length], ["retail.sales.report", 3])
+        })
+      )
   )
 
   it.live("tells the rows and the revenue that the Parquet file has when it is read again", () =>
@@ -108,6 +114,7 @@ describe("retail sales", () => {
           assert.deepStrictEqual(lost.map(files.digest), before)
           assert.deepStrictEqual(yield* producersSince(from), { [`build-parquet[${days[1]}]`]: 1 })
           assert.strictEqual(stepOf(run, "render-report").attempt, 1)
+          assert.strictEqual(yield* startedThemselves(insights), 3, "equal bytes are news to nobody")
         })
       )
     )
@@ -127,6 +134,7 @@ describe("retail sales", () => {
           yield* producersSince(from),
           Object.fromEntries(days.map((day) => [`build-parquet[${day}]`, 1]))
         )
+        assert.strictEqual(yield* startedThemselves(insights), 3, "equal bytes are news to nobody")
       })
     )
   )

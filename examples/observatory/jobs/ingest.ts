@@ -1,5 +1,6 @@
 import { defineJob } from "kintsugi"
 import { assetIds, dataset } from "../assets.ts"
+import { type Calibration, calibrated } from "../calibration.ts"
 import { csvKey, instruments, parseMinute, seriesKey } from "../instruments.ts"
 import { parseCsv, type Reading } from "../readings.ts"
 import { burstThreshold } from "../statistics.ts"
@@ -11,16 +12,18 @@ interface Normalized {
   readonly readings: ReadonlyArray<Reading>
 }
 
-/** Reads the CSVs of a minute, checks them, and writes one normalized file. */
+/** Reads the CSVs of a minute, checks them, corrects them by the calibrations, and writes one normalized file. */
 export const normalize = defineJob<Paced>({
   slug: "observatory-normalize",
   description: "Turns the CSVs of a minute into one checked JSON file",
   run: async (ctx) => {
     const minute = parseMinute(ctx.partitionKey)
+    const calibrations = (ctx.inputs[assetIds.calibration]?.all ?? []).map(({ payload }) => payload as Calibration)
     const readings: Array<Reading> = []
     for (const [index, { id }] of instruments.entries()) {
       const key = csvKey(id, minute)
-      readings.push(...parseCsv(key, await ctx.files.readText("inbox", key)))
+      const measured = parseCsv(key, await ctx.files.readText("inbox", key))
+      readings.push(...measured.map((reading) => calibrated(reading, minute.key, calibrations)))
       if (index === 0) await pause(ctx.parameters.stepDelayMs, ctx.signal)
     }
     readings.sort((left, right) => (order(left) < order(right) ? -1 : 1))

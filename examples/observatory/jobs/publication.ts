@@ -27,16 +27,20 @@ export const plot = defineJob({
         name: id,
         values: readings.filter(({ instrument_id }) => instrument_id === id).map(value)
       }))
+    // Every instrument measures at the same seconds.
+    const seconds = [...new Set(readings.map(({ timestamp }) => timestamp.slice(17, 19)))].map((text) => `:${text}`)
     const folder = `plots/${minute.key}`
     const temperature = lineChart(
       `Temperature, ${minute.key}`,
       "°C",
-      seriesOf((reading) => reading.temperature_c)
+      seriesOf((reading) => reading.temperature_c),
+      seconds
     )
     const pm25 = lineChart(
       `PM2.5, ${minute.key}`,
       "µg/m³",
-      seriesOf((reading) => reading.pm2_5_ug_m3)
+      seriesOf((reading) => reading.pm2_5_ug_m3),
+      seconds
     )
     const locations = [
       await ctx.files.writeText("reports", `${folder}/metrics.json`, `${JSON.stringify(metrics, null, 2)}\n`),
