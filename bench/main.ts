@@ -9,6 +9,8 @@ import * as floor from "./floor.ts"
 import * as replay from "./replay.ts"
 import * as runs from "./runs.ts"
 import * as startup from "./startup.ts"
+import * as timers from "./timers.ts"
+import * as updates from "./updates.ts"
 import * as waiters from "./waiters.ts"
 
 /** A figure beside the floor of the same run, or beside the bound that it has to keep. */
@@ -65,6 +67,8 @@ const program = Effect.gen(function* () {
   const started = yield* Effect.promise(startup.measure)
   const waited = yield* waiters.measure()
   const crashed = yield* crash.measure()
+  const updated = yield* updates.measure({ quick })
+  const timed = yield* timers.measure(quick ? { pending: 50_000, due: 5_000 } : { pending: 1_000_000, due: 20_000 })
   const rows: ReadonlyArray<Row> = [
     atLeast("runs, 200 in flight, every projection on", busy.runsPerSecond, "runs/s", 1_200, bare.runsPerSecond),
     atLeast("… as a share of the floor", (100 * busy.runsPerSecond) / bare.runsPerSecond, "%", 10),
@@ -108,7 +112,9 @@ const program = Effect.gen(function* () {
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
     ...waited.rows,
-    ...crashed.rows
+    ...crashed.rows,
+    ...updated.rows,
+    ...timed.rows
   ]
   yield* print(rows)
   const folder = join(import.meta.dirname, "results")
@@ -126,6 +132,8 @@ const program = Effect.gen(function* () {
     started,
     waited,
     crashed,
+    updated,
+    timed,
     rows
   }
   writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)

@@ -9,6 +9,7 @@ import { partitionKeyFault } from "../domain/Partitioning.ts"
 import { partitionFault } from "../domain/RunPartition.ts"
 import { EventStore, LogUnavailable, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 import { type AnnouncedLocation, partsOf } from "./AnnouncedParts.ts"
 import { decode } from "./AssetActor.ts"
 import { Definitions, type ProducerOf } from "./Definitions.ts"
@@ -62,6 +63,7 @@ export class Announcements extends Context.Service<
       const log = yield* EventStore
       const definitions = yield* Definitions
       const assets = yield* Actors.asset.client
+      const keys = yield* PartitionKeys
       const context = yield* Effect.context<Stores | StoreHealth>()
 
       const away = <A, E>(effect: Effect.Effect<A, E | LogUnavailable>) =>
@@ -97,6 +99,13 @@ export class Announcements extends Context.Service<
           const problems = problemsOf(announcement, producers, yield* Clock.currentTimeMillis)
           if (problems.length > 0) return yield* new InvalidInput({ problems })
           const parts = yield* Effect.provideContext(partsOf(locations), context)
+          const refused = yield* keys.admit(
+            producers.map(({ produces }) => produces),
+            partitionKey
+          )
+          if (refused !== undefined) {
+            return yield* new InvalidInput({ problems: [{ path: "partitionKey", message: refused }] })
+          }
 
           const commandId = caller?.commandId ?? eventCommand
           const by = {

@@ -6,7 +6,7 @@ import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
 import { source as provenance } from "../domain/Provenance.ts"
 import { refresherOf, refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
-import type { RecordedEvent } from "../eventstore/EventStore.ts"
+import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as Actors from "./Actors.ts"
 import { decode } from "./AssetActor.ts"
@@ -55,6 +55,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
     Materializer,
     Effect.gen(function* () {
       const follower = yield* LogFollower
+      const log = yield* EventStore
       const materializations = yield* Actors.materialization.client
       const graph = yield* UpdateGraph
       const known = yield* KnownPartitions
@@ -155,7 +156,8 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
 
       const types = ["AssetProduced", "AssetExpired", "AssetMarkedStale", "PartitionKeysRetired"]
       // From now on: what was made before anybody opted in is no update.
-      const following = follower.follow({ name, types, begin: "now", handle })
+      const begin = { after: yield* Effect.orDie(log.head) }
+      const following = follower.follow({ name, types, begin, handle })
       yield* following.pipe(
         Effect.tapCause((cause) => Effect.logError("the materializer has stopped, and begins again", cause)),
         Effect.retry(Schedule.spaced(Duration.seconds(1))),

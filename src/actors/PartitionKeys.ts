@@ -8,7 +8,7 @@ import { LocationIndex } from "./LocationIndex.ts"
 /** An asset, with its partitioning if it has one. */
 export interface Admitting {
   readonly assetId: string
-  readonly partitioning: Partitioning | undefined
+  readonly partitioning?: Partitioning | undefined
 }
 
 /** Admits keys of dynamic assets, up to `maxKeys` of each (T20). */

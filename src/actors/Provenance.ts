@@ -14,6 +14,7 @@ import * as Actors from "./Actors.ts"
 import { Definitions, type ProducerOf } from "./Definitions.ts"
 import { type Caller, InvalidInput, NotFound, type Problem, Unavailable } from "./Engine.ts"
 import { LocationIndex } from "./LocationIndex.ts"
+import { PartitionKeys } from "./PartitionKeys.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
 const itemsAtOnce = 4
@@ -81,6 +82,7 @@ export class Provenance extends Context.Service<
       const health = yield* StoreHealth
       const index = yield* LocationIndex
       const assets = yield* Actors.asset.client
+      const keys = yield* PartitionKeys
 
       const observed = <A>(effect: Effect.Effect<A, StoreError>) =>
         Effect.tapError(effect, ({ failure }) => health.observe(failure))
@@ -161,6 +163,8 @@ export class Provenance extends Context.Service<
         }
         if (dryRun) return outcome(ref, "recorded", null, null)
         const { defined, produces, step } = producer
+        const refused = yield* keys.admit([produces], ref.partitionKey)
+        if (refused !== undefined) return outcome(ref, "skipped", refused, null)
         const { commandId: _c, requestHash: _h, ...metadata } = caller ?? {}
         const answer = yield* assets.execute(
           id,

@@ -64,6 +64,7 @@ export const recoveryView = (id: string, status: RecoveryView["status"]): Recove
   assetId: "orders.raw",
   partitionKey: null,
   lostGeneration: 1,
+  refresh: false,
   status,
   paused: false,
   class: "recheck",

@@ -16,6 +16,8 @@ export const view = (state: State, streamVersion: number) => ({
   assetId: state.assetId,
   partitionKey: shownPartition(state.partitionKey),
   lostGeneration: state.lostGeneration,
+  /** The generation is not lost but older than somebody takes it. */
+  refresh: state.refresh,
   status: state.status,
   paused: false,
   class: state.class,
