@@ -57,6 +57,22 @@ const jobs = [
 ]
 
 describe("a production that another system announces", () => {
+  it.live("T20: keeps the maxKeys of the workflow that declares the asset", () => {
+    const devices = { assetId: "devices", partitioning: { type: "dynamic", maxKeys: 2 } }
+    const workflows = { devices: { steps: [{ ...stepFor("make-devices"), produces: [devices] }] } }
+    return play({ jobs: [makes("devices")], workflows }, () =>
+      Effect.gen(function* () {
+        yield* succeeded("devices", "a")
+        for (const partitionKey of ["b", "A"]) {
+          assert.strictEqual((yield* announce("devices", { partitionKey, payload: 1 })).status, 202)
+        }
+        const refused = yield* announce("devices", { partitionKey: "c", payload: 1 })
+        assert.strictEqual(refused.status, 400)
+        assert.include(refused.text, "maxKeys 2")
+      })
+    )
+  })
+
   it.live("F53: is recorded with its objects and starts whoever consumes it, with who announced it", () =>
     play({ jobs, workflows: { report } }, (folder) =>
       Effect.gen(function* () {
