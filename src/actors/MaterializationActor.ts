@@ -24,7 +24,7 @@ export class MaterializerSettings extends Context.Service<MaterializerSettings, 
 ) {}
 
 const triggerOf = (cause: Cause, coalesced: number): Trigger => {
-  const { assetId, expiry, generation, partitionKey, reason, runId, source, workflow } = cause
+  const { assetId, expiry, generation, partitionKey, pulledFor, reason, runId, source, workflow } = cause
   const partition = partitionKey === "" ? {} : { partitionKey }
   const maker = {
     ...(workflow === undefined ? {} : { workflow }),
@@ -38,7 +38,8 @@ const triggerOf = (cause: Cause, coalesced: number): Trigger => {
     assetId,
     ...partition,
     upstream: { assetId, ...partition, generation, ...maker },
-    coalesced
+    coalesced,
+    ...(pulledFor === undefined ? {} : { pulledFor })
   }
 }
 

@@ -5,6 +5,7 @@ import { idOf, type Update } from "../domain/materialization/MaterializationDeci
 import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
 import { source as provenance } from "../domain/Provenance.ts"
+import { isPulledFor } from "../domain/Trigger.ts"
 import { refresherOf, refreshKey, type Route, type Routes } from "../domain/UpdateRoutes.ts"
 import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
@@ -88,9 +89,10 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
             if (event.restored && !event.contentChanged) return null
             // Nor is what was there before anything ran here, and is only noted now.
             if (event.source === provenance) return null
-            const { runId, source, workflow } = event
+            const { pulledFor, runId, source, workflow } = event
             const maker = source === undefined ? { workflow, runId } : { source }
-            return { reason: "upstream-update", assetId, partitionKey, generation, ...maker, position }
+            const whom = pulledFor === undefined ? {} : { pulledFor }
+            return { reason: "upstream-update", assetId, partitionKey, generation, ...maker, ...whom, position }
           }
           case "AssetExpired": {
             const { reason } = event
@@ -144,8 +146,11 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
             if (route.isOwn && route.workflow === workflow) continue
             const { reason: why, runs } = yield* follow(route, cause, now)
             const { cyclic, priority } = route
-            for (const partitionKey of runs) ask(route.workflow, partitionKey, { cause, priority, cyclic })
-            if (runs.length === 0) skipped.push(skip(route.workflow, cause.partitionKey, cause, why))
+            // Who waited for it uses it: to be started by it again would never end.
+            const others = runs.filter((key) => !isPulledFor(cause.pulledFor, route.workflow, key))
+            for (const partitionKey of others) ask(route.workflow, partitionKey, { cause, priority, cyclic })
+            const none = runs.length === 0 ? why : "it was made for a step of this workflow that waited for it"
+            if (others.length === 0) skipped.push(skip(route.workflow, cause.partitionKey, cause, none))
           }
         }
         const told = [...asked].map(([id, { partitionKey, updates, workflow }]) =>

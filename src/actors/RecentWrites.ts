@@ -29,6 +29,8 @@ export class RecentWrites extends Context.Service<
     readonly begin: (writer: Writer, makes: ReadonlyArray<AssetRef>) => () => void
     /** The writer, if these bytes are the last that were written there. */
     readonly writerOf: (store: string, key: string, sha256: string) => Writer | undefined
+    /** Whether an attempt of a run other than `than` is making the asset. */
+    readonly isMaking: (asset: AssetRef, than: string | null) => boolean
     /** Whether the writer's step may still record what it wrote. */
     readonly isUnsettled: (writer: Writer) => Effect.Effect<boolean>
     /**
@@ -72,6 +74,11 @@ export class RecentWrites extends Context.Service<
         writerOf: (store, key, sha256) => {
           const last = writes.get(place(store, key))
           return last?.sha256 === sha256 ? last.writer : undefined
+        },
+        isMaking: (asset, than) => {
+          const id = Id.asset(asset.assetId, asset.partitionKey)
+          for (const { assets, writer } of making.values()) if (assets.has(id) && writer.runId !== than) return true
+          return false
         },
         isUnsettled,
         isBeingMade: Effect.fnUntraced(function* (asset, store, key, than) {

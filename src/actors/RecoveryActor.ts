@@ -17,6 +17,7 @@ import { Definitions } from "./Definitions.ts"
 import { RecoveryDesk } from "./RecoveryDesk.ts"
 import * as RecoveryParts from "./RecoveryParts.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
+import * as RecoveryWaiters from "./RecoveryWaiters.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
@@ -47,6 +48,7 @@ export const make = Effect.gen(function* () {
   const definitions = yield* Definitions
   const health = yield* StoreHealth
   const { isIntact, lostParts, restoreFromCopies } = yield* RecoveryParts.make
+  const { isMadeByOthers, pulledFor } = yield* RecoveryWaiters.make
 
   type Send = Commit<State, Unstamped, Rejection>
   const refOf = ({ assetId, partitionKey }: State): AssetRef => ({ assetId, partitionKey })
@@ -127,6 +129,8 @@ export const make = Effect.gen(function* () {
         const generation = Asset.currentGeneration(reality.state)
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
       }
+      // Whose run is under way makes it, and is not run a second time beside itself: look again when that has ended.
+      if (yield* isMadeByOthers(recovery)) return
       if (latest !== null && !recovery.refresh) {
         const parts = yield* Effect.orElseSucceed(restoreFromCopies(latest), () => null)
         if (parts !== null) {
@@ -181,6 +185,7 @@ export const make = Effect.gen(function* () {
       const defined = definitions.get(producer.workflow, producer.version)
       if (defined === undefined) return yield* Effect.die(new Error(`workflow ${producer.workflow} is not loaded`))
       const { priority } = recovery
+      const whom = yield* pulledFor(recovery)
       yield* Effect.orDie(
         runs.execute(producerRunId, {
           _tag: "Start",
@@ -190,7 +195,10 @@ export const make = Effect.gen(function* () {
           definition: defined.definition,
           parameters: producer.parameters,
           partitionKey: producer.partitionKey,
-          trigger: { type: "recovery", recoveryId: recovery.recoveryId, ...refOf(recovery) },
+          trigger: {
+            ...{ type: "recovery", recoveryId: recovery.recoveryId, ...refOf(recovery) },
+            ...(whom.length === 0 ? {} : { pulledFor: whom })
+          },
           // A recovery goes before equals of the best of its waiters.
           priority: Math.max(0, priority - 1),
           only: recovery.only,
@@ -265,6 +273,9 @@ export const make = Effect.gen(function* () {
         return
       }
       if (intact.success.includes(false)) {
+        // Another run has written there since and is about to record it, or just has: look again.
+        const isNewer = Asset.currentGeneration(yield* assets.read(refOf(recovery))) !== generation
+        if (isNewer || (yield* isMadeByOthers(recovery))) return
         return yield* rejectOutput(recovery, "output_corrupt", "its bytes are not those that it wrote", commit)
       }
       const { contentChanged } = latest

@@ -10,6 +10,7 @@ import * as RunDemand from "../domain/run/RunDemand.ts"
 import * as RunEvents from "../domain/run/RunEvents.ts"
 import type { Listener } from "../domain/run/RunEvents.ts"
 import { type State, step, stepDefinition, stepsIn } from "../domain/run/RunState.ts"
+import { pulledForOf } from "../domain/Trigger.ts"
 import * as EventCodec from "../eventstore/EventCodec.ts"
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import type { Behaviour, Commit } from "./Behaviour.ts"
@@ -175,6 +176,7 @@ export const make = (options: Options) =>
             parts,
             producedAt,
             recoveryId,
+            pulledFor: pulledForOf(run.trigger),
             freshness: freshness ?? declaredFreshness(run, stepId, assetId)
           })
           const generation = Asset.generationOf(state, by) ?? Asset.currentGeneration(state)

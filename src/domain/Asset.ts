@@ -3,6 +3,7 @@ import type { Decider } from "./Decider.ts"
 import { AssetRef } from "./Failure.ts"
 import { type Expiry, expiryOf, Freshness } from "./Freshness.ts"
 import * as Id from "./Id.ts"
+import { PulledFor } from "./Trigger.ts"
 import { ObservedRead, Part, sameContent, UsedInput } from "./Production.ts"
 
 // ------------------------------------------------------------------ events
@@ -47,7 +48,8 @@ export const Event = Schema.TaggedUnion({
     /** How long this generation is fresh: as its step declares, or as the attempt's result says. */
     freshness: Schema.optionalKey(Freshness),
     /** Who announced it, when no run of ours made it. */
-    source: Schema.optionalKey(Schema.String)
+    source: Schema.optionalKey(Schema.String),
+    pulledFor: Schema.optionalKey(PulledFor)
   },
   AssetMissingDetected: {
     ...AssetRef.fields,
@@ -97,6 +99,7 @@ export interface Produce {
   readonly productionKey?: string | undefined
   readonly freshness?: Freshness | undefined
   readonly source?: string | undefined
+  readonly pulledFor?: PulledFor | undefined
 }
 
 export type Unstamped =
@@ -208,8 +211,8 @@ const isSameContent = (before: Pick<Generation, "parts" | "payload">, after: Pic
 
 const produce = (state: State, command: Produce & { readonly now: number }): ReadonlyArray<Event> => {
   if (state.recorded.has(attemptKey(command))) return []
-  const { _tag, freshness, now, payload, producedAt, productionKey, recoveryId, runPartitionKey, source, ...given } =
-    command
+  const { _tag, freshness, now, payload, producedAt, productionKey, ...rest } = command
+  const { pulledFor = [], recoveryId, runPartitionKey, source, ...given } = rest
   const fields = { ...given, ...spelled(state, command) }
   const contentChanged = state.latest === null || !isSameContent(state.latest, command)
   // A recovery's run also remakes the other outputs of its step: with equal bytes they are not new generations. What it
@@ -230,6 +233,7 @@ const produce = (state: State, command: Produce & { readonly now: number }): Rea
       ...(productionKey === undefined ? {} : { productionKey }),
       ...(freshness === undefined ? {} : { freshness }),
       ...(source === undefined ? {} : { source }),
+      ...(pulledFor.length === 0 ? {} : { pulledFor }),
       at: now
     }
   ]

@@ -1,4 +1,25 @@
 import { Schema } from "effect"
+import * as Id from "./Id.ts"
+
+/**
+ * For whom something was made because a step waited for it: the partition of a workflow, or the whole workflow where
+ * it was made for the first time. What follows from it is no update to them, or pulling and pushing would never end.
+ */
+export const PulledFor = Schema.Array(
+  Schema.Struct({ workflow: Schema.String, partitionKey: Schema.optionalKey(Schema.String) })
+)
+export type PulledFor = typeof PulledFor.Type
+
+/** Entries that are kept. */
+export const pulledForMax = 100
+
+/** Whether it was made for this partition of the workflow ("": a run without one). */
+export const isPulledFor = (pulledFor: PulledFor | undefined, workflow: string, partitionKey: string): boolean =>
+  pulledFor?.some(
+    (who) =>
+      who.workflow === workflow &&
+      (who.partitionKey === undefined || Id.partitionKey(who.partitionKey) === Id.partitionKey(partitionKey))
+  ) === true
 
 /** The production that an automatic run answers. */
 const Upstream = Schema.Struct({
@@ -18,7 +39,8 @@ export const Trigger = Schema.Union([
     type: Schema.Literal("recovery"),
     recoveryId: Schema.String,
     assetId: Schema.String,
-    partitionKey: Schema.String
+    partitionKey: Schema.String,
+    pulledFor: Schema.optionalKey(PulledFor)
   }),
   /** `occurrence`: the ISO time at which the run was due. */
   Schema.Struct({ type: Schema.Literal("schedule"), cron: Schema.String, occurrence: Schema.String }),
@@ -30,7 +52,8 @@ export const Trigger = Schema.Union([
     assetId: Schema.String,
     partitionKey: Schema.optionalKey(Schema.String),
     upstream: Schema.optionalKey(Upstream),
-    coalesced: Schema.Int
+    coalesced: Schema.Int,
+    pulledFor: Schema.optionalKey(PulledFor)
   }),
   Schema.Struct({
     type: Schema.Literal("backfill"),
@@ -39,6 +62,10 @@ export const Trigger = Schema.Union([
   })
 ])
 export type Trigger = typeof Trigger.Type
+
+/** Whom the run is for, of those whose steps wait; none: it was started by hand, by the clock, or by an update. */
+export const pulledForOf = (trigger: Trigger): PulledFor =>
+  trigger.type === "recovery" || trigger.type === "auto-materialize" ? (trigger.pulledFor ?? []) : []
 
 /** Every type of trigger, for filters and their messages. */
 export const triggerTypes = ["manual", "recovery", "schedule", "auto-materialize", "backfill"] as const

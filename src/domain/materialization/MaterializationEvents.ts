@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { Failure } from "../Failure.ts"
+import { PulledFor } from "../Trigger.ts"
 
 const Reason = Schema.Literals(["upstream-update", "expiry", "stale"])
 
@@ -15,7 +16,9 @@ export const Cause = Schema.Struct({
   runId: Schema.optionalKey(Schema.String),
   /** Who announced it, when no run of ours made it. */
   source: Schema.optionalKey(Schema.String),
-  position: Schema.String
+  position: Schema.String,
+  /** For whom it was made because a step waited for it; handed on to what follows. */
+  pulledFor: Schema.optionalKey(PulledFor)
 })
 export type Cause = typeof Cause.Type
 
