@@ -59,7 +59,10 @@ export const StepId = text(
 
 const TimeZone = Schema.String.check(
   Schema.makeFilter((zone: string) =>
-    Option.isSome(DateTime.zoneMakeNamed(zone)) ? true : `"${zone}" is not an IANA time zone such as Europe/London`
+    // Numeric offsets are no zones: they know no daylight saving.
+    Option.isSome(DateTime.zoneMakeNamed(zone)) && !/^[+-]/.test(zone)
+      ? true
+      : `"${zone}" is not an IANA time zone such as Europe/London`
   )
 )
 
@@ -92,7 +95,11 @@ const QuietHours = Schema.Struct({
   from: clockTime,
   to: clockTime,
   timezone: orElse(TimeZone, "UTC")
-})
+}).check(
+  Schema.makeFilter(({ from, to }) =>
+    from === to ? "must not end when they begin: give two windows for a whole day" : true
+  )
+)
 
 /**
  * When a step that ended as `transient` is tried again. `maxAttempts` counts the first execution too; `strategy: "none"`
@@ -240,7 +247,11 @@ export const StepDefinition = Schema.Struct({
   type: orElse(Schema.Literals(["job", "http", "fanOut"]), "job"),
   dependsOn: orElse(listUpTo(StepId, Lists.dependsOnMax), []),
   optional: orElse(Schema.Boolean, false),
-  over: Schema.optionalKey(textUpTo(2000)),
+  over: Schema.optionalKey(
+    textUpTo(2000).check(
+      Schema.isPattern(/\{\{/, { message: "must be a template for a list, such as {{ steps.list.result.items }}" })
+    )
+  ),
   as: Schema.optionalKey(StepKind.ItemName),
   limit: Schema.optionalKey(int(1, 10_000)),
   concurrency: Schema.optionalKey(int(1, 1000)),

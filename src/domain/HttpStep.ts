@@ -34,7 +34,9 @@ const headersMax = 50
 
 const headerFaults = (headers: Readonly<Record<string, unknown>>) => {
   const names = Object.keys(headers)
-  const faults = names.flatMap((name) => {
+  const faults = names.flatMap((name, index) => {
+    const twice = names.findIndex((other) => other.toLowerCase() === name.toLowerCase())
+    if (twice < index) return [{ path: [name], issue: `is the same header as "${names[twice]}"` }]
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/.test(name)) return [{ path: [name], issue: "is no name of a header" }]
     return ownHeaders.test(name) ? [{ path: [name], issue: "is a header that the connection sets itself" }] : []
   })

@@ -190,6 +190,28 @@ describe("Definition", () => {
     ])
   })
 
+  it("refuses quiet hours without any length, and offsets where a zone is meant", () => {
+    const night = { from: "10:00", to: "10:00" }
+    assert.deepStrictEqual(faults({ slug: "orders", steps: [step], quietHours: [night] }), [
+      "quietHours[0]: must not end when they begin: give two windows for a whole day"
+    ])
+    assert.deepStrictEqual(
+      faults({ slug: "orders", steps: [step], schedule: { cron: "0 * * * *", timezone: "+02:00" } }),
+      ['schedule.timezone: "+02:00" is not an IANA time zone such as Europe/London']
+    )
+  })
+
+  it("refuses a fan-out over a text that is no template, and a header that is given twice", () => {
+    const child = { jobSlug: "load-orders" }
+    assert.deepStrictEqual(faults({ slug: "orders", steps: [{ id: "a", type: "fanOut", over: "x", step: child }] }), [
+      "steps[0].over: must be a template for a list, such as {{ steps.list.result.items }}"
+    ])
+    const request = { url: "https://example.org", headers: { "x-a": "1", "X-A": "2" } }
+    assert.deepStrictEqual(faults({ slug: "orders", steps: [{ id: "a", type: "http", request }] }), [
+      'steps[0].request.headers.X-A: is the same header as "x-a"'
+    ])
+  })
+
   it("accepts static partitions, and refuses empty, repeated and unusable keys", () => {
     const keys = (...list: ReadonlyArray<string>) => asset({ partitioning: { type: "static", keys: list } })
     const path = "steps[0].produces[0].partitioning.keys"
