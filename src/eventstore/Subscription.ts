@@ -61,6 +61,8 @@ const transactionMsMax = 200
 /** A hint of a change may come before its event is below the horizon; the poll finds it, less and less often. */
 const pollMsMin = 15
 const pollMsMax = 1_000
+/** Longest pause between two pages of which nothing was wanted. */
+const idleMsMax = 32
 const heartbeatMs = 5_000
 
 const outage = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
@@ -102,6 +104,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   let limit = batchStart
   let beatAtMs = 0
   let stored: Position | null = null
+  let idlePages = 0
 
   yield* store.changes.pipe(
     Stream.runForEach(() => hint.open),
@@ -120,7 +123,13 @@ const make = Effect.fnUntraced(function* <E, R>(
     const { events, next } = page
     if (next === null || next === from) return from
     // What concerns nobody here is passed in memory: a busy log would otherwise cost a commit for each of its batches.
-    if (!isNonEmpty(events)) return next
+    if (!isNonEmpty(events)) {
+      // And it is looked at less and less often, until something does.
+      idlePages++
+      yield* Effect.sleep(Duration.millis(Math.min(2 ** idlePages, idleMsMax)))
+      return next
+    }
+    idlePages = 0
     const began = yield* Clock.currentTimeMillis
     const handled = handle(events)
     const advanced =
