@@ -1,46 +1,52 @@
 import { createHash } from "node:crypto"
-import { Context, Effect, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { assetName } from "../domain/Failure.ts"
-import type { Location } from "../domain/Location.ts"
-import { step } from "../domain/run/RunState.ts"
-import * as Actors from "./Actors.ts"
+import type { ObjectRef } from "../domain/run/RunEvents.ts"
 import { AssetCheck } from "./AssetCheck.ts"
 import { LocationIndex } from "./LocationIndex.ts"
-import type { Writer } from "./RecentWrites.ts"
-import { RunEnds } from "./RunEnds.ts"
+import { RecentWrites, type Writer } from "./RecentWrites.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+
+/** How often a store is asked again that answers with a passing fault. */
+const transientRetries = 5
 
 /**
- * What an attempt wrote over recorded parts of an asset and never recorded, because it failed, was canceled or did not
- * declare it. When its run has ended the bytes are moved aside and the asset is reported: it is lost, and the next who
- * needs it has it made again. Left in place they would look like somebody else's change after a restart.
+ * What a step's attempts wrote over recorded parts of assets and never recorded, because they failed, were canceled or
+ * were cut off. When the run has ended the bytes are moved aside and the asset is reported: it is lost, and the next who
+ * needs it has it made again. Left in place they would look like somebody else's change.
  */
 export class LeftOvers extends Context.Service<
   LeftOvers,
-  { readonly watch: (writer: Writer, writes: ReadonlyArray<Location>) => Effect.Effect<unknown> }
+  {
+    /**
+     * Moves each object aside whose bytes are not those that its asset's newest generation says. Waits for a store that
+     * is away; what a store refuses for good stays where it is, and the log tells.
+     */
+    readonly clear: (writer: Writer, objects: ReadonlyArray<ObjectRef>) => Effect.Effect<void>
+  }
 >()("kintsugi/actors/LeftOvers") {
   static readonly layer = Layer.effect(
     LeftOvers,
     Effect.gen(function* () {
-      const runs = yield* Actors.run.client
-      const ends = yield* RunEnds
       const index = yield* LocationIndex
       const assets = yield* AssetCheck
       const stores = yield* Stores
-      const scope = yield* Scope.Scope
+      const health = yield* StoreHealth
+      const recentWrites = yield* RecentWrites
 
-      /** Moves one object aside if it still holds what the attempt wrote, and not what the log says of it. */
-      const clear = Effect.fnUntraced(function* (writer: Writer, { key, sha256, store }: Location) {
+      const move = Effect.fnUntraced(function* (writer: Writer, { key, store }: ObjectRef) {
         const ref = yield* index.owner(store, key)
         if (ref === null) return
         const { latest, missing } = yield* assets.read(ref)
         const part = latest?.parts.find((candidate) => candidate.store === store && candidate.key === key)
-        if (latest === null || missing !== null || part === undefined || part.sha256 === sha256) return
+        if (latest === null || missing !== null || part === undefined) return
         const driver = yield* stores.get(store)
+        yield* health.guard(store)
         const found = createHash("sha256")
           .update(yield* driver.readBytes(key))
           .digest("hex")
-        if (found !== sha256) return
+        if (found === part.sha256 || recentWrites.isTakenOver(store, key, writer)) return
         yield* driver.copy(key, `.quarantine/${writer.runId}/${key}`)
         yield* driver.delete(key)
         yield* assets.reportCorrupt(ref, latest.generation, `${writer.runId}/${writer.stepId}`)
@@ -50,28 +56,35 @@ export class LeftOvers extends Context.Service<
         )
       })
 
-      const settle = Effect.fnUntraced(function* (writer: Writer, writes: ReadonlyArray<Location>) {
-        // Asked for before the run is read: an end in between is not missed.
-        const end = yield* Effect.forkChild(ends.next(writer.runId), { startImmediately: true })
-        const before = yield* Effect.orDie(runs.execute(writer.runId, { _tag: "Read" }))
-        if (before.state.ended === null) yield* Fiber.join(end)
-        const { state } = yield* Effect.orDie(runs.execute(writer.runId, { _tag: "Read" }))
-        // It went well in the end: what it wrote is recorded, or refused as another asset's.
-        if (step(state, writer.stepId).status === "succeeded") return
-        yield* Effect.forEach(writes, (location) => Effect.ignore(clear(writer, location)), { discard: true })
-      })
-
-      const watch = Effect.fnUntraced(function* (writer: Writer, writes: ReadonlyArray<Location>) {
-        const over: Array<Location> = []
-        for (const location of writes) {
-          const recorded = yield* index.recorded(location.store, location.key)
-          if (recorded !== null && recorded.sha256 !== location.sha256) over.push(location)
-        }
-        if (over.length > 0) yield* settle(writer, over)
-      })
+      const clear = (writer: Writer, object: ObjectRef): Effect.Effect<void> =>
+        move(writer, object).pipe(
+          Effect.retry({
+            times: transientRetries,
+            schedule: Schedule.exponential("200 millis"),
+            while: (error) => error._tag === "StoreError" && error.failure.class === "transient"
+          }),
+          Effect.catch((error) => {
+            const failure = error._tag === "StoreError" ? error.failure : undefined
+            // It is not there: whoever needs it finds that it is lost.
+            if (failure?.class === "asset_missing") return Effect.void
+            if (failure?.class === "store_unavailable") {
+              return health
+                .observe({ ...failure, store: object.store })
+                .pipe(
+                  Effect.andThen(health.awaitReady(object.store)),
+                  Effect.andThen(Effect.suspend(() => clear(writer, object)))
+                )
+            }
+            const step = `step ${writer.stepId} of run ${writer.runId}`
+            return Effect.logWarning(
+              `what ${step} left in ${object.store}/${object.key} could not be moved aside`,
+              error
+            )
+          })
+        )
 
       return LeftOvers.of({
-        watch: (writer, writes) => (writes.length === 0 ? Effect.void : Effect.forkIn(watch(writer, writes), scope))
+        clear: (writer, objects) => Effect.forEach(objects, (object) => clear(writer, object), { discard: true })
       })
     })
   )

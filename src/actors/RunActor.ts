@@ -18,8 +18,10 @@ import * as Actors from "./Actors.ts"
 import { Definitions, getOrDie } from "./Definitions.ts"
 import { Inputs } from "./Inputs.ts"
 import { JobRunner } from "./JobRunner.ts"
+import { LeftOvers } from "./LeftOvers.ts"
 import { Limits } from "./Limits.ts"
 import { Locate } from "./Locate.ts"
+import { RecentWrites } from "./RecentWrites.ts"
 import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { sleepUntil } from "./sleepUntil.ts"
@@ -75,6 +77,8 @@ export const make = (options: Options) =>
     const inputs = yield* Inputs
     const locate = yield* Locate
     const jobs = yield* JobRunner
+    const leftOvers = yield* LeftOvers
+    const recentWrites = yield* RecentWrites
     const assets = yield* Actors.asset.client
     const recoveries = yield* Actors.recovery.client
     const runKeys = yield* Actors.runKey.client
@@ -192,6 +196,14 @@ export const make = (options: Options) =>
         return yield* commit({ _tag: "Locate", stepId, attempt, verdict })
       })
 
+    /** With recovery off since it was noted nothing is touched: it stays as a plain engine leaves it (F40). */
+    const moveAside = (run: State, stepId: string, commit: Send) =>
+      Effect.gen(function* () {
+        const objects = heals(run, stepId) ? (run.overwriting[stepId] ?? []) : []
+        yield* leftOvers.clear({ runId: run.runId, stepId }, objects)
+        return yield* commit({ _tag: "ConfirmMoved", stepId })
+      })
+
     const deliver = (run: State, to: Listener, commit: Send) =>
       Effect.gen(function* () {
         if (to === "recovery" && run.trigger.type === "recovery") {
@@ -244,6 +256,8 @@ export const make = (options: Options) =>
             return record(run, demand.stepId, demand.attempt, commit)
           case "Report":
             return report(run, demand.stepId, demand.attempt, commit)
+          case "MoveAside":
+            return moveAside(run, demand.stepId, commit)
           case "Timer":
             return Effect.andThen(sleepUntil(demand.at), commit({ _tag: "Tick" }))
           case "Deliver":
@@ -263,6 +277,7 @@ export const make = (options: Options) =>
           : null,
       settled: (actorId, run) => {
         slots.settle(actorId)
+        recentWrites.settle(actorId, run)
         if (run.ended !== null) ends.note(actorId, run.ended)
       }
     }

@@ -119,7 +119,8 @@ export const engine = (settings: RuntimeSettings) => {
   const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
   const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
     Layer.provideMerge(JobRunnerLive.layer),
-    Layer.provideMerge(Layer.mergeAll(RecentWrites.layer, LeftOvers.layer)),
+    Layer.provideMerge(LeftOvers.layer),
+    Layer.provideMerge(RecentWrites.layer),
     Layer.provideMerge(Inputs.layer),
     Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer)),
     Layer.provideMerge(

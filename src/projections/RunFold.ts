@@ -148,6 +148,8 @@ export const apply = (row: Row, event: Foldable): boolean => {
       for (const stepId of rerun) row.steps[stepId] = [letters.pending, at]
       return true
     }
+    case "StepOverwriting":
+    case "StepLeftOversMoved":
     case "RunAttentionRaised":
     case "RunOutcomeDelivered":
       return true

@@ -100,7 +100,8 @@ const loadGraphs = Effect.fnUntraced(function* (
 })
 
 /** Events after a run's end that change nothing in the list: not worth reading the run back for. */
-const isEpilogue = (type: string): boolean => type === "RunOutcomeDelivered" || type === "RunAttentionRaised"
+const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "RunAttentionRaised", "StepLeftOversMoved"])
+const isEpilogue = (type: string): boolean => epilogue.has(type)
 
 /** Brings the runs that this batch goes on with into memory. */
 const loadRuns = Effect.fnUntraced(function* (

@@ -23,8 +23,8 @@ interface StepFields {
   readonly retry?: number
 }
 
-/** May follow a run's end: what was produced is recorded, and whoever asked for the run is told. */
-const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "StepOutputsRecorded"])
+/** May follow a run's end: what was produced is recorded or moved aside, and whoever asked for the run is told. */
+const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "StepOutputsRecorded", "StepLeftOversMoved"])
 
 const runEnds: ReadonlySet<string> = new Set(["RunSucceeded", "RunFailed", "RunCanceled"])
 

@@ -152,8 +152,17 @@ const command: fc.Arbitrary<Move["command"]> = fc.oneof(
       .constantFrom("recovery" as const, "runKey" as const)
       .map((to) => () => ({ _tag: "ConfirmDelivery" as const, to }))
   },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(stepId, fc.constantFrom("a", "b")).map(([id, key]) => (state: State) => {
+      const objects = [{ store: "warehouse", key }]
+      return { _tag: "NoteOverwriting" as const, stepId: id, attempt: step(state, id).attempt, objects }
+    })
+  },
+  { weight: 1, arbitrary: stepId.map((id) => (state: State) => confirmMoved(Object.keys(state.overwriting)[0] ?? id)) },
   { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Read" as const })) }
 )
+const confirmMoved = (id: string) => ({ _tag: "ConfirmMoved" as const, stepId: id })
 /** One list in ten is cut short by an operator. */
 const cancel: Move = { wait: 0, slot: false, command: () => ({ _tag: "Cancel", reason: "operator" }) }
 const move = fc.record({ wait: fc.constantFrom(0, 0, 50, 60, 700_000), slot: fc.boolean(), command })
@@ -251,13 +260,13 @@ describe("Run, whatever is sent to it in whatever order", () => {
     })
   })
 
-  it("an ended run demands nothing but to record and to deliver, and logs nothing else until it is recovered", () => {
+  it("an ended run demands nothing but to record, to deliver and to move aside, and logs nothing else until it is recovered", () => {
     always(({ after, before, events }) => {
       if (after.ended !== null) {
-        for (const { _tag } of RunDemand.demands(after)) assert.include(["Record", "Deliver"], _tag)
+        for (const { _tag } of RunDemand.demands(after)) assert.include(["Record", "Deliver", "MoveAside"], _tag)
       }
       if (before.ended === null || events.length === 0) return
-      const allowed = ["RunRecovered", "StepOutputsRecorded", "RunOutcomeDelivered"]
+      const allowed = ["RunRecovered", "StepOutputsRecorded", "RunOutcomeDelivered", "StepLeftOversMoved"]
       assert.include(allowed, events[0]!._tag)
     })
   })
@@ -333,7 +342,11 @@ describe("Run, whatever is sent to it in whatever order", () => {
 
   it("messages between actors are idempotent: sent again after their events they change nothing", () => {
     always(({ after, command }) => {
-      if (!["SettleRecovery", "RecordOutputs", "ConfirmDelivery", "Recheck", "ReleaseStore"].includes(command._tag))
+      if (
+        !["SettleRecovery", "RecordOutputs", "ConfirmDelivery", "ConfirmMoved", "Recheck", "ReleaseStore"].includes(
+          command._tag
+        )
+      )
         return
       const again = decider.decide({ ...command, slot: false }, after)
       assert.deepStrictEqual(again, Result.succeed([]))

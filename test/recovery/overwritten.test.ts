@@ -3,9 +3,9 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { Engine } from "../../src/actors/Engine.ts"
-import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { EventStore, type LogUnavailable } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
-import { defineJob, PermanentFailure } from "../../src/index.ts"
+import { defineJob, PermanentFailure, TransientFailure } from "../../src/index.ts"
 import { makes, stepFor, uses } from "../support/chainApp.ts"
 import {
   define,
@@ -122,6 +122,127 @@ describe("a recorded file that an attempt of ours wrote over and did not record"
         })
     )
   })
+})
+
+type Then = "hang" | "fail" | "again" | "write"
+
+/** A producer whose first attempt in mode `torn` leaves its file half done and then hangs or fails; so do the others. */
+const torn = (first: Then, next: Then, door = gate()) => {
+  let good = 0
+  const act = async (what: Then) => {
+    if (what === "hang") await door.pass()
+    if (what === "fail") throw new PermanentFailure("not today")
+    if (what === "again") throw new TransientFailure("later")
+  }
+  return defineJob({
+    slug: "make-base",
+    run: async (ctx) => {
+      const isTorn = (ctx.parameters as { readonly torn?: boolean }).torn === true
+      if (isTorn && ctx.attempt > 1) await act(next)
+      const text = !isTorn ? `good ${++good}` : ctx.attempt === 1 ? "half done" : "new version"
+      const location = await ctx.files.writeText("lake", "base.txt", text)
+      if (isTorn && ctx.attempt === 1) await act(first)
+      return { result: { assets: [{ assetId: "base", locations: [location] }] } }
+    }
+  })
+}
+
+const retried = (initialDelayMs: number) => ({
+  bases: {
+    steps: [
+      stepFor("make-base", {
+        produces: ["base"],
+        retryPolicy: { maxAttempts: 3, strategy: "fixed", initialDelayMs, jitter: "none" }
+      })
+    ]
+  },
+  users
+})
+
+/** A process makes the base, starts a run that tears it, and dies once `isTorn`; then `body` in the next process. */
+const acrossRestart = <A, E>(
+  job: ReturnType<typeof torn>,
+  delayMs: number,
+  isTorn: Effect.Effect<boolean, LogUnavailable, EventStore>,
+  body: (second: Process, tornId: string, folder: string) => Effect.Effect<A, E, EventStore>
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const log = Context.get(yield* Layer.build(MemoryEventStore.layer), EventStore)
+      const given: Settings = { baseDir: folder, jobs: [job, uses("base")] }
+      yield* Effect.gen(function* () {
+        const first = yield* boot(log, given)
+        yield* on(first)(define(retried(delayMs)))
+        yield* on(first)(succeeded("bases"))
+        const { id } = yield* on(first)(start("bases", undefined, { torn: true }))
+        yield* until(isTorn, (is) => is, "a torn file")
+        assert.strictEqual((yield* eventsOf("run", "StepOverwriting")).length, 1)
+        yield* first.kill
+        const second = yield* boot(log, given)
+        yield* body(second, id, folder)
+        yield* second.stop
+      }).pipe(Effect.provideService(EventStore, log))
+    })
+  )
+
+const retryIsPending = Effect.map(eventsOf("run", "StepRetryScheduled"), ({ length }) => length === 1)
+
+describe("a recorded file that an attempt of a process before this one wrote over", () => {
+  const heals = Effect.fnUntraced(function* (second: Process, tornId: string, folder: string) {
+    assert.deepStrictEqual(stepOf(yield* on(second)(succeeded("users")), "use-base").result, { text: "good 2" })
+    assert.strictEqual(readFileSync(aside(folder, tornId), "utf8"), "half done")
+    const moved = eventsOf(`run-${tornId}`, "StepLeftOversMoved")
+    yield* until(moved, ({ length }) => length === 1, "a confirmed move")
+  })
+  const canceled = (second: Process, tornId: string, folder: string) =>
+    on(second)(Effect.flatMap(Engine, (engine) => engine.cancelRun(tornId, "changed my mind"))).pipe(
+      Effect.andThen(heals(second, tornId, folder))
+    )
+
+  it.live("F7 F38: is made again when the process was killed in the middle and the run then canceled at once", () => {
+    const door = gate()
+    const isTorn = Effect.sync(() => door.arrived() === 1)
+    return acrossRestart(torn("hang", "hang", door), 10, isTorn, canceled)
+  })
+
+  it.live("F7 F38: is made again when the run was canceled while the next attempt was to come", () =>
+    acrossRestart(torn("again", "write"), 600_000, retryIsPending, canceled)
+  )
+
+  it.live("F7 F38: is made again when the attempt after the one cut off failed before it wrote", () => {
+    const door = gate()
+    const isTorn = Effect.sync(() => door.arrived() === 1)
+    return acrossRestart(torn("hang", "fail", door), 10, isTorn, (second, tornId, folder) =>
+      Effect.andThen(on(second)(ended(tornId)), heals(second, tornId, folder))
+    )
+  })
+
+  it.live("F26 F38: is waited for by its readers while the next attempt is to come", () =>
+    acrossRestart(torn("again", "write"), 3_000, retryIsPending, (second) =>
+      Effect.gen(function* () {
+        const run = yield* on(second)(succeeded("users"))
+        assert.deepStrictEqual(stepOf(run, "use-base").result, { text: "new version" })
+        const failures = yield* eventsOf(`run-${run.id}`, "StepFailed")
+        assert.deepStrictEqual(
+          failures.map(({ failure }) => (failure as { readonly code: string }).code),
+          ["unrecorded_write"]
+        )
+        assert.deepStrictEqual(yield* eventsOf("run", "StepLeftOversMoved"), [])
+      })
+    )
+  )
+
+  it.live("F40: is neither noted nor moved without recovery", () =>
+    play({ jobs: [unsteady()], workflows: { bases }, settings: { recovery: false } }, (folder) =>
+      Effect.gen(function* () {
+        yield* succeeded("bases")
+        const failed = yield* ran("bases", undefined, { mode: "fail" })
+        assert.deepStrictEqual(yield* eventsOf("run", "StepOverwriting"), [])
+        assert.isFalse(existsSync(aside(folder, failed.id)))
+      })
+    )
+  )
 })
 
 describe("what a step reads of the asset that it makes itself", () => {

@@ -12,6 +12,7 @@ import type { Attempt } from "./Attempt.ts"
 import * as JobAssets from "./JobAssets.ts"
 import * as JobFiles from "./JobFiles.ts"
 import * as JobTimestore from "./JobTimestore.ts"
+import type { Overwriting } from "./Overwriting.ts"
 import type { RecordedBytes } from "./RecordedBytes.ts"
 import { thrown } from "./Thrown.ts"
 
@@ -33,6 +34,7 @@ export interface Options {
     readonly index: LocationIndex["Service"]
     readonly store: string | undefined
     readonly recorded: RecordedBytes
+    readonly overwriting: Overwriting
     readonly marks: StaleMarks["Service"]
   }
   readonly runLog: (effect: Effect.Effect<void>) => unknown

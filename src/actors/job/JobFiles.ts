@@ -5,6 +5,7 @@ import type { Failure } from "../../domain/Failure.ts"
 import type { Location } from "../../domain/Location.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import type { Attempt } from "./Attempt.ts"
+import type { Overwriting } from "./Overwriting.ts"
 import type { RecordedBytes } from "./RecordedBytes.ts"
 
 const failed = (failure: Failure, cause: unknown = failure.message) => new StoreError({ failure, cause })
@@ -18,8 +19,9 @@ export const make = (options: {
   readonly health: StoreHealth["Service"]
   readonly attempt: Attempt
   readonly recorded: RecordedBytes
+  readonly overwriting: Overwriting
 }) => {
-  const { attempt, health, recorded, stores } = options
+  const { attempt, health, overwriting, recorded, stores } = options
 
   const driver = (name: string) =>
     Effect.gen(function* () {
@@ -52,6 +54,7 @@ export const make = (options: {
     observed(
       Effect.gen(function* () {
         const opened = yield* driver(store)
+        yield* overwriting(store, key)
         const location = yield* opened.write(key, bytes)
         attempt.noteWrite(location)
         return location
@@ -66,6 +69,6 @@ export const make = (options: {
     list: (store: string, prefix: string): Effect.Effect<ReadonlyArray<ObjectInfo>, StoreError> =>
       observed(Effect.flatMap(driver(store), (opened) => opened.list(prefix, listLimitMax))),
     delete: (store: string, key: string): Effect.Effect<void, StoreError> =>
-      observed(Effect.flatMap(driver(store), (opened) => opened.delete(key)))
+      observed(Effect.flatMap(driver(store), (opened) => Effect.andThen(overwriting(store, key), opened.delete(key))))
   }
 }

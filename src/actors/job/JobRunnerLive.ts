@@ -4,17 +4,16 @@ import { Timestore } from "../../capabilities/Timestore.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure, storable } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
-import type { Location } from "../../domain/Location.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
 import { type State, stepDefinition } from "../../domain/run/RunState.ts"
 import { templateContext } from "../../domain/run/RunTemplates.ts"
 import type { Job } from "../../sdk/Job.ts"
 import type { Json, JsonObject } from "../../sdk/JobContext.ts"
+import * as Actors from "../Actors.ts"
 import { AssetCheck } from "../AssetCheck.ts"
 import { Inputs } from "../Inputs.ts"
 import { JobRunner } from "../JobRunner.ts"
-import { LeftOvers } from "../LeftOvers.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
 import { PartitionKeys } from "../PartitionKeys.ts"
@@ -27,6 +26,7 @@ import * as Attempt from "./Attempt.ts"
 import { makeContext } from "./Context.ts"
 import * as HttpStep from "./HttpStep.ts"
 import * as JobInputs from "./JobInputs.ts"
+import * as Overwriting from "./Overwriting.ts"
 import * as RecordedBytes from "./RecordedBytes.ts"
 import { outcomeOf } from "./Results.ts"
 import { failureOf } from "./Thrown.ts"
@@ -84,7 +84,7 @@ export const layer = Layer.effect(
     const loop = yield* LoopWatch
     const recentWrites = yield* RecentWrites
     const enabled = yield* RecoveryEnabled
-    const leftOvers = yield* LeftOvers
+    const runs = yield* Actors.run.client
     const clock = yield* Clock.Clock
     const runLog = Effect.runForkWith(yield* Effect.context<never>())
 
@@ -122,12 +122,7 @@ export const layer = Layer.effect(
       })
     }
 
-    const attemptOf = Effect.fnUntraced(function* (
-      run: State,
-      step: StepDefinition,
-      number: number,
-      wrote: Array<Location>
-    ) {
+    const attemptOf = Effect.fnUntraced(function* (run: State, step: StepDefinition, number: number) {
       const work = step.request ?? app.jobs.get(step.jobSlug ?? "")
       if (work === undefined) {
         const message = `step ${step.id} names job ${step.jobSlug}, which the app does not define`
@@ -143,12 +138,11 @@ export const layer = Layer.effect(
       const resolved = step.consumes.length === 0 ? [] : yield* inputs.resolve(run, step.id)
       const consumed = yield* JobInputs.read(assets, resolved)
       const writer = { runId: run.runId, stepId: step.id }
-      const attempt = Attempt.make(writer, number, JobInputs.parts(consumed), (by, location) => {
-        recentWrites.note(by, location)
-        wrote.push(location)
-      })
+      const attempt = Attempt.make(writer, number, JobInputs.parts(consumed), recentWrites.note)
       const heals = healsStep(enabled, run.definition, step.id)
       const recorded = RecordedBytes.make({ attempt, own: makes(run, step), heals, assets, index, recentWrites })
+      const noted = run.overwriting[step.id] ?? []
+      const overwriting = Overwriting.make({ attempt, noted, heals, index, runs })
       let beatAt = clock.currentTimeMillisUnsafe()
       const beat = (progress?: Json) => {
         beatAt = clock.currentTimeMillisUnsafe()
@@ -169,7 +163,7 @@ export const layer = Layer.effect(
           signal,
           beat,
           attempt,
-          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded, marks },
+          capabilities: { stores, timestore, health, index, store: app.timestoreStore, recorded, overwriting, marks },
           runLog
         })
       const executed: Effect.Effect<unknown, Failure | HttpStep.HttpFailed> =
@@ -219,17 +213,10 @@ export const layer = Layer.effect(
       if (step === undefined) return yield* Effect.die(new Error(`run ${run.runId} has no step ${stepId}`))
       const name = `${run.workflow}/${stepId} (run ${run.runId})`
       const left = [loop.enter(name), recentWrites.begin({ runId: run.runId, stepId }, makes(run, step))]
-      const wrote: Array<Location> = []
       const ended = yield* Effect.ensuring(
-        Effect.exit(attemptOf(run, step, attempt, wrote)),
+        Effect.exit(attemptOf(run, step, attempt)),
         Effect.sync(() => {
           for (const leave of left) leave()
-        })
-      ).pipe(
-        Effect.onExit((exit) => {
-          const isDone = Exit.isSuccess(exit) && Exit.isSuccess(exit.value)
-          const heals = healsStep(enabled, run.definition, stepId)
-          return isDone || !heals ? Effect.void : leftOvers.watch({ runId: run.runId, stepId }, wrote)
         })
       )
       if (Exit.isSuccess(ended)) {

@@ -9,6 +9,7 @@ import type { Location } from "../../domain/Location.ts"
 import type { LocationIndex } from "../LocationIndex.ts"
 import type { StoreHealth } from "../StoreHealth.ts"
 import { type Attempt, locationKey } from "./Attempt.ts"
+import type { Overwriting } from "./Overwriting.ts"
 import type { RecordedBytes } from "./RecordedBytes.ts"
 
 const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
@@ -36,8 +37,9 @@ export const make = (options: {
   readonly health: StoreHealth["Service"]
   readonly attempt: Attempt
   readonly recorded: RecordedBytes
+  readonly overwriting: Overwriting
 }) => {
-  const { attempt, health, index, stores, timestore } = options
+  const { attempt, health, index, overwriting, stores, timestore } = options
 
   const store = Effect.suspend(() => {
     if (!attempt.isOpen()) {
@@ -108,7 +110,12 @@ export const make = (options: {
     writePartition: (dataset: string, partitionKey: string, rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
       observed(
         Effect.gen(function* () {
-          const location = yield* timestore.writePartition(yield* store, dataset, partitionKey, rows)
+          const name = yield* store
+          // One that has no object key is refused by the timestore.
+          if (PartitionFile.fault(dataset, partitionKey) === null) {
+            yield* overwriting(name, PartitionFile.keyOf(dataset, partitionKey))
+          }
+          const location = yield* timestore.writePartition(name, dataset, partitionKey, rows)
           attempt.noteWrite(location)
           return location
         })

@@ -79,7 +79,9 @@ export const make = (options: {
       return yield* failed({ class: "corrupt", code: "checksum_mismatch", message, ...here })
     }
     const writer = recentWrites.writerOf(store, key, digest)
-    const isOurs = writer?.runId === attempt.writer.runId && writer.stepId === attempt.writer.stepId
+    const isOurs =
+      recentWrites.hasNoted(attempt.writer, store, key) ||
+      (writer?.runId === attempt.writer.runId && writer.stepId === attempt.writer.stepId)
     if (isOurs || isHalfDone(part.ref) || !heals) return bytes
     if (yield* recentWrites.isBeingMade(part.ref, store, key, attempt.writer)) {
       const message = `${store}/${key} is not as recorded: ${assetName(part.ref)} is being made anew`

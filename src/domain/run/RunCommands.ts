@@ -3,7 +3,7 @@ import type { Definition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
-import type { Listener, WaitingFor } from "./RunEvents.ts"
+import type { Listener, ObjectRef, WaitingFor } from "./RunEvents.ts"
 
 /** How an attempt ended. `random` (0 ≤ r < 1) draws the retry's jitter; `heal`: recovery is on at every level. */
 export type Outcome =
@@ -61,6 +61,15 @@ type Untimed =
       readonly attempt: number
       readonly generations: ReadonlyArray<UsedInput>
     }
+  /** The attempt waits for the answer before it writes over these objects; refused when it is not the current one. */
+  | {
+      readonly _tag: "NoteOverwriting"
+      readonly stepId: string
+      readonly attempt: number
+      readonly objects: ReadonlyArray<ObjectRef>
+    }
+  /** What the step left over recorded objects has been moved aside. */
+  | { readonly _tag: "ConfirmMoved"; readonly stepId: string }
   | { readonly _tag: "Locate"; readonly stepId: string; readonly attempt: number; readonly verdict: Verdict }
   | {
       readonly _tag: "SettleRecovery"

@@ -7,6 +7,7 @@ import { delayMs } from "../RetrySchedule.ts"
 import { type Command, IllegalTransition, type Rejection, UnknownRun, type Verdict } from "./RunCommands.ts"
 import type { Event } from "./RunEvents.ts"
 import * as RunFanOut from "./RunFanOut.ts"
+import * as RunOverwriting from "./RunOverwriting.ts"
 import {
   allSteps,
   causesHeal,
@@ -307,6 +308,22 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       const current = step(state, stepId)
       if (current.status !== "recording" || current.attempt !== attempt) return Result.succeed([])
       return Result.succeed([{ _tag: "StepOutputsRecorded", stepId, attempt, generations, at: now }])
+    }
+    case "NoteOverwriting": {
+      const { attempt, objects, stepId } = command
+      const current = step(state, stepId)
+      if (over || current.status !== "executing" || current.attempt !== attempt) {
+        return Result.fail(new IllegalTransition({ command: "noteOverwriting", status: current.status }))
+      }
+      const fresh = RunOverwriting.fresh(state.overwriting, stepId, objects)
+      return Result.succeed(
+        fresh.length === 0 ? [] : [{ _tag: "StepOverwriting", stepId, attempt, objects: fresh, at: now }]
+      )
+    }
+    case "ConfirmMoved": {
+      const { stepId } = command
+      const left = over && Object.hasOwn(state.overwriting, stepId) && step(state, stepId).status !== "recording"
+      return Result.succeed(left ? [{ _tag: "StepLeftOversMoved", stepId, at: now }] : [])
     }
     case "Locate": {
       const { attempt, stepId, verdict } = command

@@ -14,6 +14,8 @@ export type Demand =
   | { readonly _tag: "Record"; readonly stepId: string; readonly attempt: number }
   /** Find the asset that a failed attempt missed, and report it. */
   | { readonly _tag: "Report"; readonly stepId: string; readonly attempt: number }
+  /** Move aside what the step's attempts left over recorded objects: the run has ended without recording it. */
+  | { readonly _tag: "MoveAside"; readonly stepId: string }
   | { readonly _tag: "Timer"; readonly at: number }
   /** Tell who asked for this run how it ended. */
   | { readonly _tag: "Deliver"; readonly to: Listener }
@@ -24,6 +26,8 @@ export const key = (demand: Demand): string => {
       return `timer:${demand.at}`
     case "Deliver":
       return `deliver:${demand.to}`
+    case "MoveAside":
+      return `moveAside:${demand.stepId}`
     default:
       return `${demand._tag}:${demand.stepId}:${demand.attempt}`
   }
@@ -61,6 +65,15 @@ const undelivered = (state: State): ReadonlyArray<Demand> => {
   return demands
 }
 
+/** Steps whose left-overs are moved at the same time; the others follow. */
+const movesMax = 100
+
+const leftOver = (state: State): ReadonlyArray<Demand> =>
+  Object.keys(state.overwriting)
+    .filter((stepId) => step(state, stepId).status !== "recording")
+    .slice(0, movesMax)
+    .map((stepId) => ({ _tag: "MoveAside", stepId }))
+
 /** Every activity that should be going on now. Bounded by the number of steps, plus one timer. */
 export const demands = (state: State): ReadonlyArray<Demand> => {
   if (state.definition === null) return []
@@ -77,7 +90,7 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
       found.push({ _tag: "Begin", stepId, attempt: attempt + 1, dueAt })
     }
   }
-  if (state.ended !== null) return [...found, ...undelivered(state)]
+  if (state.ended !== null) return [...found, ...undelivered(state), ...leftOver(state)]
   for (const { id } of readySteps(state)) {
     found.push({ _tag: "Begin", stepId: id, attempt: step(state, id).attempt + 1, dueAt: undefined })
   }
@@ -97,7 +110,8 @@ export const leaseUntil = (now: number): number => Math.ceil((now + leaseMs) / l
 
 /** When somebody must look at this run if it is not in memory, epoch ms; null: nothing is owed. */
 export const wakeAt = (state: State, now: number): number | null => {
-  let earliest: number | null = null
+  // A process that starts must know of what may be written over before it is read, however far off the retry is.
+  let earliest: number | null = Object.keys(state.overwriting).length === 0 ? null : leaseUntil(now)
   for (const demand of demands(state)) {
     const at =
       demand._tag === "Timer"

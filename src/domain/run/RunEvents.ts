@@ -18,6 +18,10 @@ export type WaitingFor = typeof WaitingFor.Type
 export const Listener = Schema.Literals(["recovery", "runKey", "materialization", "backfill"])
 export type Listener = typeof Listener.Type
 
+/** An object of a store. */
+export const ObjectRef = Schema.Struct({ store: Schema.String, key: Schema.String })
+export type ObjectRef = typeof ObjectRef.Type
+
 const stepAttempt = { stepId: Schema.String, attempt: Schema.Int }
 
 /** Stored forever. Add a field only with a decoding default; never rename. Times are in the envelope (`at`). */
@@ -54,6 +58,13 @@ export const Event = Schema.TaggedUnion({
     /** `store/key` of writes that belong to no asset: reported, not lost silently. */
     unowned: Schema.optionalKey(Schema.Array(Schema.String))
   },
+  /**
+   * The attempt is about to write over, or delete, these objects, which the log records: until the step's outputs are
+   * recorded their bytes may be neither the recorded ones nor somebody else's.
+   */
+  StepOverwriting: { ...stepAttempt, objects: Schema.Array(ObjectRef) },
+  /** What the step's attempts had written over recorded objects and not recorded is no longer in their place. */
+  StepLeftOversMoved: { stepId: Schema.String },
   /** Every Asset has recorded what the step produced; only now is the step finished for its dependants. */
   StepOutputsRecorded: { ...stepAttempt, generations: Schema.Array(UsedInput) },
   /** `final`: no retry and no wait follows, and the step has failed. */

@@ -4,6 +4,7 @@ import { childDefinition, concurrencyDefault, declaredId } from "../FanOut.ts"
 import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
 import * as RunChildren from "./RunChildren.ts"
+import * as RunOverwriting from "./RunOverwriting.ts"
 import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
 
 /**
@@ -77,6 +78,7 @@ export interface State {
   readonly heals: number
   readonly healedBy: ReadonlyArray<string>
   readonly delivered: ReadonlyArray<Listener>
+  readonly overwriting: RunOverwriting.Overwriting
   readonly createdAt: number
   readonly startedAt?: number
   readonly finishedAt?: number
@@ -109,6 +111,7 @@ export const initial: State = {
   heals: 0,
   healedBy: [],
   delivered: [],
+  overwriting: {},
   createdAt: 0
 }
 
@@ -222,6 +225,11 @@ export const causesHeal = (state: State, stepId: string, { recoveryId, type }: W
   recoveryId !== undefined &&
   (!state.healedBy.includes(recoveryId) || step(state, stepId).waited?.includes(recoveryId) === true)
 
+const nothingLeft = (state: State, stepId: string): State => ({
+  ...state,
+  overwriting: RunOverwriting.settle(state.overwriting, stepId)
+})
+
 const withOne = (ids: ReadonlyArray<string> | undefined, id: string): ReadonlyArray<string> =>
   ids === undefined ? [id] : ids.includes(id) ? ids : [...ids, id]
 
@@ -275,7 +283,8 @@ export const evolve = (state: State, event: Event): State => {
     }
     case "StepSucceeded": {
       const produced = event.produced ?? []
-      return replaceStep(state, event.stepId, {
+      const unchanged = produced.length === 0 ? nothingLeft(state, event.stepId) : state
+      return replaceStep(unchanged, event.stepId, {
         ...without(step(state, event.stepId)),
         status: produced.length === 0 ? "succeeded" : "recording",
         crashes: 0,
@@ -285,8 +294,15 @@ export const evolve = (state: State, event: Event): State => {
         finishedAt: event.at
       })
     }
+    case "StepOverwriting":
+      return { ...state, overwriting: RunOverwriting.note(state.overwriting, event.stepId, event.objects) }
+    case "StepLeftOversMoved":
+      return nothingLeft(state, event.stepId)
     case "StepOutputsRecorded":
-      return setStep(state, event.stepId, { status: "succeeded", generations: event.generations })
+      return setStep(nothingLeft(state, event.stepId), event.stepId, {
+        status: "succeeded",
+        generations: event.generations
+      })
     case "StepFailed": {
       const failed = replaceStep(state, event.stepId, {
         ...without(step(state, event.stepId)),
