@@ -25,6 +25,7 @@ describe("RecoveryView", () => {
       id: recoveryId,
       ...asset,
       lostGeneration: 1,
+      refresh: false,
       status: "succeeded",
       paused: false,
       class: "reprocess",

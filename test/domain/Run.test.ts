@@ -51,6 +51,8 @@ describe("Run: start", () => {
   it("is requested once; starting it again changes nothing", () => {
     run().when(now(start)).then(requested(chain))
     run(requested(chain)).when(now(start)).then()
+    // Not even a step that could begin: it would bear the command of the first start once more.
+    run(requested(chain)).when(withSlot(start)).then()
   })
 
   it("begins its first step in the same decision when a slot is on offer", () => {

@@ -372,6 +372,8 @@ export const waitsOn = ({ status, waitingFor }: StepState): string | null => {
 export const decide = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, Rejection> =>
   Result.map(primary(command, state), (events) => {
     if (command._tag === "Read") return events
+    // A start that came before changes nothing: what follows from the state must not bear its command a second time.
+    if (command._tag === "Start" && events.length === 0) return events
     const fanned = RunFanOut.settle(events.reduce(evolve, state), command.now)
     const following = followUps(fanned.state, command.now, command.slot)
     const more = [...fanned.events, ...following]
