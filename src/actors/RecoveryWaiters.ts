@@ -23,13 +23,15 @@ export const make = Effect.gen(function* () {
 
   /**
    * For whom the recovery's asset is made: the partitions whose steps wait, and those for whom they were started. What
-   * was never there is made for the whole workflow: none of its other partitions can have used it.
+   * was never there is made for the whole workflow: none of its other partitions can have used it. A heal is for
+   * everybody who used what was lost: with other bytes it is an update like any other.
    */
   const pulledFor = Effect.fnUntraced(function* (recovery: State): Effect.fn.Return<PulledFor> {
     const found = new Map<string, PulledFor[number]>()
     const seen = new Set<string>()
     const open: Array<State> = [recovery]
     const isFirst = recovery.lostGeneration === 0
+    if (!isFirst && !recovery.refresh) return []
     const add = (who: PulledFor[number]) => {
       if (found.size < pulledForMax) found.set(`${who.workflow}\n${who.partitionKey ?? "*"}`, who)
     }
