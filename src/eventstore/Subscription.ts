@@ -62,7 +62,7 @@ const transactionMsMax = 200
 const pollMsMin = 15
 const pollMsMax = 1_000
 /** Longest pause between two pages of which nothing was wanted. */
-const idleMsMax = 32
+const idleMsMax = 8
 const heartbeatMs = 5_000
 
 const outage = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
