@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import * as ObjectKey from "../capabilities/ObjectKey.ts"
 import type { ObjectInfo, ObjectStore, StoreError } from "../capabilities/ObjectStore.ts"
 import { Stores } from "../capabilities/Stores.ts"
@@ -103,7 +103,7 @@ export const partsOf = Effect.fnUntraced(function* (
     unread,
     Effect.fnUntraced(function* ({ index, location, store }) {
       const bytes = yield* asked(index, store, store.readBytes(location.key))
-      if (bytes !== null) digests.set(index, createHash("sha256").update(bytes).digest("hex"))
+      if (bytes !== null) digests.set(index, hash("sha256", bytes))
     }),
     { concurrency: readsAtOnce, discard: true }
   )

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { assetName } from "../domain/Failure.ts"
@@ -43,9 +43,7 @@ export class LeftOvers extends Context.Service<
         if (latest === null || missing !== null || part === undefined) return
         const driver = yield* stores.get(store)
         yield* health.guard(store)
-        const found = createHash("sha256")
-          .update(yield* driver.readBytes(key))
-          .digest("hex")
+        const found = hash("sha256", yield* driver.readBytes(key))
         if (found === part.sha256 || recentWrites.isTakenOver(store, key, writer)) return
         yield* driver.copy(key, `.quarantine/${writer.runId}/${key}`)
         yield* driver.delete(key)

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Context, Duration, Effect, Layer, Random, Schedule } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
@@ -75,9 +75,7 @@ export class Locate extends Context.Service<
         // Written since, by whomever: these are not the bytes that were found wrong.
         if (failure.code === "checksum_mismatch" && (yield* driver.stat(key)).etag !== part.etag)
           return "healed" as const
-        const digest = createHash("sha256")
-          .update(yield* driver.readBytes(key))
-          .digest("hex")
+        const digest = hash("sha256", yield* driver.readBytes(key))
         const isOurMistake = failure.code === "checksum_mismatch" || failure.code === "overwritten"
         if (isOurMistake && digest === part.sha256) return "healed" as const
         yield* driver.copy(key, `.quarantine/${run.runId}/${key}`)

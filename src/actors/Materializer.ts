@@ -132,8 +132,8 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           if (cause === null) continue
           const { assetId, reason, workflow } = cause
           // What was announced is made again by a workflow that declares it, if one opted in.
-          const maker = workflow ?? refresherOf(routes, assetId)
-          if (reason !== "upstream-update" && maker !== undefined) {
+          const maker = reason === "upstream-update" ? undefined : (workflow ?? refresherOf(routes, assetId))
+          if (maker !== undefined) {
             const priority = routes.refreshes.get(refreshKey(maker, assetId))
             const runPartition = "runPartitionKey" in event ? (event.runPartitionKey ?? "") : ""
             const partition = workflow === undefined ? cause.partitionKey : runPartition

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Effect, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import type * as Asset from "../domain/Asset.ts"
@@ -10,8 +10,6 @@ import { LocationIndex } from "./LocationIndex.ts"
 
 /** Largest part whose bytes are read again to see whether they are right; of larger ones the size is compared. */
 const verifyBytesMax = 16 * 1024 * 1024
-
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
 /** What a Recovery does with the bytes themselves: looks whether they are right, and puts them back from a copy. */
 export const make = Effect.gen(function* () {
@@ -26,7 +24,7 @@ export const make = Effect.gen(function* () {
     if (info.bytes !== part.bytes) return false
     if (info.sha256 !== undefined) return info.sha256 === part.sha256
     if (part.bytes > verifyBytesMax) return true
-    return sha256(yield* store.readBytes(part.key)) === part.sha256
+    return hash("sha256", yield* store.readBytes(part.key)) === part.sha256
   })
 
   /** A copy of the part's bytes in another recorded place, put back where the part belongs. */
@@ -34,7 +32,7 @@ export const make = Effect.gen(function* () {
     for (const copy of yield* index.copies(part.sha256)) {
       if (copy.store === part.store && copy.key === part.key) continue
       const from = yield* Effect.result(Effect.flatMap(stores.get(copy.store), (store) => store.readBytes(copy.key)))
-      if (Result.isFailure(from) || sha256(from.success) !== part.sha256) continue
+      if (Result.isFailure(from) || hash("sha256", from.success) !== part.sha256) continue
       const store = yield* stores.get(part.store)
       const written = yield* store.write(part.key, from.success)
       return { ...written, written: true }

@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import * as Id from "../domain/Id.ts"
 import { type State, waiters } from "../domain/recovery/RecoveryState.ts"
 import { idOf } from "../domain/materialization/MaterializationDecide.ts"
 import { allSteps } from "../domain/run/RunState.ts"
@@ -72,7 +71,7 @@ export const make = Effect.gen(function* () {
     const { assetId, partitionKey } = recovery
     if (recent.isMaking({ assetId, partitionKey }, recovery.producerRunId)) return true
     for (const { defined } of definitions.producersOf(assetId)) {
-      const { state } = yield* materializations.execute(idOf(defined.slug, Id.partitionKey(partitionKey)), {
+      const { state } = yield* materializations.execute(idOf(defined.slug, partitionKey), {
         _tag: "Read"
       })
       if (state.active !== null && (yield* goesOn(state.active.runId, recovery))) return true

@@ -33,6 +33,9 @@ export const assetKey = (assetId: string): string => withoutCase(assetId)
 /** Partition keys are compared without case, too; people are shown them as they were first written. */
 export const partitionKey = (key: string): string => withoutCase(key)
 
+/** The id of what is kept for one workflow and partition; a run without a partition has the key "". */
+export const workflowPartition = (workflow: string, key: string): string => ofParts(workflow, withoutCase(key))
+
 /** The id of the RunKey actor of a workflow's run key, which is compared without case. */
 export const runKey = (workflow: string, key: string): string => ofParts(workflow, withoutCase(key))
 

@@ -3,9 +3,8 @@ import { type Decider, nothing } from "./Decider.ts"
 import * as Id from "./Id.ts"
 import type { JsonObject } from "./JsonBounds.ts"
 
-/** The id of the actor of one workflow and partition; a run without a partition has the key "". */
-export const idOf = (workflow: string, partitionKey: string): string =>
-  Id.ofParts(workflow, Id.partitionKey(partitionKey))
+/** The id of the actor of one workflow and partition. */
+export const idOf = Id.workflowPartition
 
 // ------------------------------------------------------------------ events
 

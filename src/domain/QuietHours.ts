@@ -1,6 +1,7 @@
-import { DateTime, Option } from "effect"
+import { zoneOffsets } from "./ZoneOffsets.ts"
 
 const minuteMs = 60_000
+const dayMs = 86_400_000
 /** A window of less than a day is over after at most this many minutes, daylight saving included. */
 const minutesMax = 26 * 60
 
@@ -14,11 +15,9 @@ export interface QuietWindow {
 const minutesOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
 
 const isQuiet = (window: QuietWindow, atMs: number): boolean => {
-  const zone = DateTime.zoneMakeNamed(window.timezone)
-  const zoned = Option.flatMap(zone, (named) => DateTime.makeZoned(atMs, { timeZone: named }))
-  if (Option.isNone(zoned)) return false
-  const { hour, minute } = DateTime.toParts(zoned.value)
-  const now = hour * 60 + minute
+  const zone = zoneOffsets(window.timezone)
+  if (zone === undefined) return false
+  const now = Math.floor(((((atMs + zone.at(atMs).offsetMs) % dayMs) + dayMs) % dayMs) / minuteMs)
   const from = minutesOf(window.from)
   const to = minutesOf(window.to)
   return from <= to ? now >= from && now < to : now >= from || now < to

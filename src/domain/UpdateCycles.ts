@@ -134,7 +134,8 @@ const linksOf = (workflows: ReadonlyArray<Workflow>): Iterable<Links> => {
   return links.values()
 }
 
-const isOptedIn = ({ autoMaterialize }: ProducedAsset): boolean =>
+/** Whether updates of what the workflow consumes are to remake the asset. */
+export const isOptedIn = ({ autoMaterialize }: ProducedAsset): boolean =>
   autoMaterialize?.enabled === true && autoMaterialize.onUpstreamUpdate
 
 /** `isOwn`: each step that consumes it runs after the step of the same workflow that makes it. */

@@ -2,7 +2,7 @@ import type { ConsumedAsset, Definition } from "./Definition.ts"
 import * as Id from "./Id.ts"
 import type { Mapping } from "./PartitionMapping.ts"
 import { partitionedAssets } from "./Partitioning.ts"
-import { inputsOf } from "./UpdateCycles.ts"
+import { inputsOf, isOptedIn } from "./UpdateCycles.ts"
 
 /** A workflow that wants to know of the updates of an asset that it consumes. */
 export interface Route {
@@ -37,10 +37,7 @@ export const refresherOf = ({ refreshes }: Routes, assetId: string): string | un
 }
 
 /** The produced assets of a workflow that opted in to updates of what it consumes. */
-const optedIn = ({ steps }: Definition) =>
-  steps
-    .flatMap(({ produces }) => produces)
-    .filter(({ autoMaterialize }) => autoMaterialize?.enabled === true && autoMaterialize.onUpstreamUpdate)
+const optedIn = ({ steps }: Definition) => steps.flatMap(({ produces }) => produces).filter(isOptedIn)
 
 /**
  * The routes of the newest definitions. `isCyclic`: whether an asset's update to a workflow is part of a cycle that is

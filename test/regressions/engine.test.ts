@@ -248,7 +248,6 @@ describe("what once went wrong in the engine", () => {
           yield* Effect.sleep("9 seconds")
           const engine = yield* Engine
           const liar = yield* engine.run(id)
-          const _began = Date.now()
           const other = yield* start("users")
           const _end = yield* ended(other.id, 40)
           assert.strictEqual(liar.status, "failed", "4 attempts by retryPolicy, then failed")

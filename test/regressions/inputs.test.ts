@@ -29,7 +29,6 @@ describe("what once went wrong with inputs", () => {
         Effect.gen(function* () {
           for (let i = 0; i < 12; i++) yield* succeeded("bases", `p${i}`)
           for (let i = 0; i < 12; i++) rmSync(join(folder, "lake", `base-p${i}.txt`))
-          const _began = Date.now()
           const run = yield* ran("sums")
           const _all = yield* recoveries
           const _req = (yield* eventsOf("recovery", "RecoveryRequested")).map((e) => e.recordedAt as number)
@@ -88,7 +87,6 @@ describe("what once went wrong with inputs", () => {
             }
             renameSync(join(folder, "away"), join(folder, "lake"))
             yield* Effect.sleep("2500 millis")
-            const _began = Date.now()
             const _run = yield* ran("late")
             void ids
           })

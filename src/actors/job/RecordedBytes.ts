@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Effect } from "effect"
 import { type ObjectStore, StoreError } from "../../capabilities/ObjectStore.ts"
 import { assetName, type AssetRef, type Failure } from "../../domain/Failure.ts"
@@ -16,7 +16,6 @@ interface OwnedPart extends Location {
   readonly ref: AssetRef
 }
 
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
 const isSame = (left: AssetRef, right: AssetRef) =>
   Id.asset(left.assetId, left.partitionKey) === Id.asset(right.assetId, right.partitionKey)
@@ -68,7 +67,7 @@ export const make = (options: {
     const store = opened.name
     const parts = yield* newest(store, key)
     const bytes = yield* opened.readBytes(key)
-    const digest = sha256(bytes)
+    const digest = hash("sha256", bytes)
     const part = parts[0]
     // No current generation has it any more: it is left over from an older one, and nobody's.
     if (part === undefined || parts.some((candidate) => candidate.sha256 === digest)) return bytes
@@ -102,7 +101,7 @@ export const make = (options: {
       const name = locationKey(opened.name, key)
       if (attempt.writes.has(name)) return bytes
       const known = attempt.inputParts.get(name) ?? (yield* index.recorded(opened.name, key))
-      return known === null || known.sha256 === sha256(bytes) ? bytes : yield* judged(opened, key)
+      return known === null || known.sha256 === hash("sha256", bytes) ? bytes : yield* judged(opened, key)
     })
   }
 }

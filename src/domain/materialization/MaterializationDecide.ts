@@ -57,9 +57,8 @@ export type Command = Unstamped & {
   readonly backoff: Backoff
 }
 
-/** The id of the actor of one workflow and partition; a run without a partition has the key "". */
-export const idOf = (workflow: string, partitionKey: string): string =>
-  Id.ofParts(workflow, Id.partitionKey(partitionKey))
+/** The id of the actor of one workflow and partition. */
+export const idOf = Id.workflowPartition
 
 const backoffMs = ({ baseMs, maxMs }: Backoff, failures: number): number =>
   Math.min(baseMs * 2 ** Math.min(failures - 1, 30), maxMs)
