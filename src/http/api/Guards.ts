@@ -12,6 +12,15 @@ import {
 /** Who asks, as the events of the command will say it. */
 export class Principal extends Context.Service<Principal, string>()("kintsugi/http/Principal") {}
 
+/** What a principal may do: `viewer` reads, `operator` also steers runs and recoveries, `admin` does everything. */
+export type Role = "viewer" | "operator" | "admin"
+
+/**
+ * An endpoint's annotation: the least role that may call it. Without one, a GET needs `viewer` and everything else
+ * `operator`.
+ */
+export class RequiredRole extends Context.Service<RequiredRole, Role>()("kintsugi/http/RequiredRole") {}
+
 /** A bearer token; provides the principal that it belongs to. A client made from the API must bring its own half. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Principal }>()(
   "kintsugi/http/Authorization",
