@@ -1,24 +1,25 @@
-import { Effect, Layer, Redacted } from "effect"
-import { createHash, timingSafeEqual } from "node:crypto"
+import { Effect, Layer, Redacted, type Types } from "effect"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { Authorization, Principal } from "./api/Guards.ts"
 import { UnauthorizedProblem } from "./api/Problems.ts"
+import { Authenticate } from "./Authenticate.ts"
 
-const digest = (text: string) => createHash("sha256").update(text).digest()
-
-/** One admin token. Both sides are hashed first, so that neither length nor content shows in the time it takes. */
-export const layer = (token: Redacted.Redacted): Layer.Layer<Authorization> => {
-  const expected = digest(Redacted.value(token))
-  return Layer.succeed(Authorization, {
+/** Lets in whom `Authenticate` knows. */
+export const layer: Layer.Layer<Authorization, never, Authenticate> = Layer.effect(
+  Authorization,
+  Effect.map(Authenticate, ({ identify }) => ({
     bearer: (httpEffect, { credential }) =>
-      timingSafeEqual(digest(Redacted.value(credential)), expected)
-        ? Effect.provideService(httpEffect, Principal, "admin")
-        : Effect.fail(
-            new UnauthorizedProblem({
-              detail:
-                Redacted.value(credential) === ""
-                  ? "Send the token as Authorization: Bearer <token>"
-                  : "The bearer token is not valid"
-            })
-          )
+      Effect.flatMap(
+        identify(credential),
+        (identity): Effect.Effect<HttpServerResponse, Types.unhandled | UnauthorizedProblem> =>
+          identity === null
+            ? Effect.fail(unauthorized(Redacted.value(credential) === ""))
+            : Effect.provideService(httpEffect, Principal, identity.principal)
+      )
+  }))
+)
+
+const unauthorized = (isAbsent: boolean) =>
+  new UnauthorizedProblem({
+    detail: isAbsent ? "Send the token as Authorization: Bearer <token>" : "The bearer token is not valid"
   })
-}

@@ -8,6 +8,7 @@ import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
+import { Authenticate } from "./Authenticate.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
@@ -63,7 +64,11 @@ export const routes = (token: Redacted.Redacted) =>
       AssetsHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
-    Layer.provide([AuthorizationLive.layer(token), Rules.layerRequestRules, Rules.layerBodyRules])
+    Layer.provide([
+      AuthorizationLive.layer.pipe(Layer.provide(Authenticate.layerOneToken(token))),
+      Rules.layerRequestRules,
+      Rules.layerBodyRules
+    ])
   )
 
 /**
