@@ -14,6 +14,7 @@ import { type AnnouncedLocation, partsOf } from "./AnnouncedParts.ts"
 import { decode } from "./AssetActor.ts"
 import { Definitions, type ProducerOf } from "./Definitions.ts"
 import { type Caller, CommandReused, InvalidInput, type Problem, Unavailable } from "./Engine.ts"
+import * as AnnouncedHeal from "./AnnouncedHeal.ts"
 import type { StoreHealth } from "./StoreHealth.ts"
 
 /** A production that another system made and tells us of. */
@@ -65,6 +66,7 @@ export class Announcements extends Context.Service<
       const assets = yield* Actors.asset.client
       const keys = yield* PartitionKeys
       const context = yield* Effect.context<Stores | StoreHealth>()
+      const healing = yield* AnnouncedHeal.make
 
       const away = <A, E>(effect: Effect.Effect<A, E | LogUnavailable>) =>
         Effect.mapError(effect, (error) =>
@@ -121,6 +123,7 @@ export class Announcements extends Context.Service<
               assetId,
               partitionKey,
               source,
+              ...(yield* healing.of({ assetId, partitionKey })),
               parts,
               payload,
               producedAt,

@@ -89,7 +89,7 @@ export class Inputs extends Context.Service<
         if (ageMs <= maxAge) return null
         const { assetId, partitionKey } = input
         const asset = { assetId, partitionKey }
-        const message = `step ${stepId} refuses ${assetName(asset)} when older than ${maxAge} ms (maxAgeMs), and its data was ${ageMs} ms old when run ${latest.runId} had just made it again`
+        const message = `step ${stepId} refuses ${assetName(asset)} when older than ${maxAge} ms (maxAgeMs), and its data was ${ageMs} ms old when ${latest.source ?? `run ${latest.runId}`} had just made it again`
         return { type: "fail", failure: { class: "permanent", code: "input_too_old", message, asset } }
       })
 

@@ -19,6 +19,7 @@ import * as RecoveryParts from "./RecoveryParts.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
 import * as RecoveryWaiters from "./RecoveryWaiters.ts"
 import { sleepUntil } from "./sleepUntil.ts"
+import * as SourceRecheck from "./SourceRecheck.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
 export const codec = EventCodec.make(RecoveryEvents.Event, {})
@@ -33,10 +34,6 @@ const coalesceMs = 50
 const releasesAtOnce = 16
 const releaseBatchMs = 100
 
-/** Whether nothing has to be made: a lost generation is there after all, or there is a newer one than the one too old. */
-const isThere = ({ lostGeneration, refresh }: State, { state, status }: Reality): boolean =>
-  status === "present" && (!refresh || Asset.currentGeneration(state) > lostGeneration)
-
 /** The Recovery actor: heals one lost generation of one asset partition (DESIGN, section 3). */
 export const make = Effect.gen(function* () {
   const runs = yield* Actors.run.client
@@ -49,6 +46,7 @@ export const make = Effect.gen(function* () {
   const health = yield* StoreHealth
   const { isIntact, lostParts, restoreFromCopies } = yield* RecoveryParts.make
   const { isMadeByOthers, pulledFor } = yield* RecoveryWaiters.make
+  const source = yield* SourceRecheck.make
 
   type Send = Commit<State, Unstamped, Rejection>
   const refOf = ({ assetId, partitionKey }: State): AssetRef => ({ assetId, partitionKey })
@@ -125,7 +123,7 @@ export const make = Effect.gen(function* () {
       }
       if (reality.status === "unavailable") return yield* standBy(recovery, round, reality, commit)
       const { latest } = reality.state
-      if (isThere(recovery, reality)) {
+      if (SourceRecheck.isThere(recovery, reality)) {
         const generation = Asset.currentGeneration(reality.state)
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
       }
@@ -162,6 +160,7 @@ export const make = Effect.gen(function* () {
           rootCause: rootCause(planned),
           plan: planSteps(planned),
           producer: planned.producer,
+          ...(planned.recheck === undefined ? {} : { recheck: planned.recheck }),
           parents,
           ...planned.settings
         }
@@ -201,8 +200,8 @@ export const make = Effect.gen(function* () {
           },
           // A recovery goes before equals of the best of its waiters.
           priority: Math.max(0, priority - 1),
-          only: recovery.only,
-          results: producer.results,
+          // A workflow that asks a source runs whole.
+          ...(recovery.recheck !== null ? {} : { only: recovery.only, results: producer.results }),
           items: producer.item === undefined ? {} : { [producer.stepId]: producer.item }
         })
       )
@@ -307,7 +306,7 @@ export const make = Effect.gen(function* () {
         yield* health.awaitReady(reality.store)
         return
       }
-      if (isThere(recovery, reality)) {
+      if (SourceRecheck.isThere(recovery, reality)) {
         const generation = Asset.currentGeneration(reality.state)
         const { round } = recovery
         return yield* commit({ _tag: "Restore", round, via: "found", generation, contentChanged: false })
@@ -352,6 +351,10 @@ export const make = Effect.gen(function* () {
           return plan(recovery, demand.round, commit)
         case "StartProducer":
           return startProducer(recovery, demand.attempt, commit)
+        case "AskSource":
+          return source.ask(recovery, demand.attempt, commit)
+        case "AwaitSource":
+          return source.wait(recovery, commit)
         case "Verify":
           return verify(recovery, commit)
         case "NextAttempt":
@@ -360,6 +363,7 @@ export const make = Effect.gen(function* () {
           return Effect.gen(function* () {
             yield* sleepUntil(demand.at)
             yield* outlastOutage(recovery)
+            yield* source.outlast(recovery)
             return yield* commit({ _tag: "Tick", random: yield* Random.next })
           })
         case "Release":

@@ -3,7 +3,14 @@ import type { StepDefinition } from "../domain/Definition.ts"
 import { assetName, type AssetRef, type Failure } from "../domain/Failure.ts"
 import { childOf, declaredId, itemContext } from "../domain/FanOut.ts"
 import * as Id from "../domain/Id.ts"
-import type { PlanStep, Producer, ReasonCode, RecoveryClass, RootCause } from "../domain/recovery/RecoveryEvents.ts"
+import type {
+  PlanStep,
+  Producer,
+  ReasonCode,
+  Recheck,
+  RecoveryClass,
+  RootCause
+} from "../domain/recovery/RecoveryEvents.ts"
 import type * as Asset from "../domain/Asset.ts"
 import * as Actors from "./Actors.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
@@ -11,6 +18,7 @@ import { Definitions, type DefinedVersion } from "./Definitions.ts"
 import { InputPartitions } from "./InputPartitions.ts"
 import { JobRunner } from "./JobRunner.ts"
 import { LocationIndex } from "./LocationIndex.ts"
+import { SourcePlan } from "./SourcePlan.ts"
 import { UpdateLoops } from "./UpdateLoops.ts"
 
 /** Assets looked at in one plan. */
@@ -23,6 +31,9 @@ export interface Planned {
   readonly class: RecoveryClass
   readonly why: string
   readonly producer: Producer
+  /** Its source is asked, by this way; absent: the producer makes it. */
+  readonly recheck?: Recheck
+  readonly webhook?: string
   readonly settings: { readonly maxAttempts: number; readonly attemptTimeoutMs: number }
   readonly missing: ReadonlyArray<Planned>
 }
@@ -61,6 +72,7 @@ export class RecoveryPlanner extends Context.Service<
       const index = yield* LocationIndex
       const loops = yield* UpdateLoops
       const partitions = yield* InputPartitions
+      const sources = yield* SourcePlan
       const runs = yield* Actors.run.client
 
       const unrecoverable = (ref: AssetRef, generation: number, reasonCode: ReasonCode, why: string): Node => ({
@@ -205,8 +217,19 @@ export class RecoveryPlanner extends Context.Service<
             // What was announced from outside says nothing of how a workflow would make it.
             const made = latest?.source === undefined ? latest : null
             const found = producing(ref, made)
+            const state = isRefreshed ? "is too old" : "is gone"
+            const subject = generation === 0 ? "was never produced" : `generation ${generation} ${state}`
+            const asked = found === null ? yield* sources.plan(ref, latest, subject) : undefined
+            if (asked !== undefined) {
+              return "refused" in asked
+                ? no(asked.refused, asked.why)
+                : { type: "planned", planned: { ref, generation, ...asked, missing: [] } }
+            }
             if (found === null && latest?.source !== undefined) {
-              return no("source_asset", `${latest.source} announced it, and no workflow produces it`)
+              return no(
+                "source_asset",
+                `${latest.source} announced it, and no workflow produces it or asks for it again`
+              )
             }
             if (found === null) {
               return latest === null
@@ -250,8 +273,6 @@ export class RecoveryPlanner extends Context.Service<
               if (node.type === "planned") missing.push(node.planned)
             }
             const recoveryClass: RecoveryClass = inputs.length === 0 || missing.length > 0 ? "recheck" : "reprocess"
-            const state = isRefreshed ? "is too old" : "is gone"
-            const subject = generation === 0 ? "was never produced" : `generation ${generation} ${state}`
             const why =
               inputs.length === 0
                 ? `${subject}; its step has no inputs and acquires it again`
@@ -300,7 +321,8 @@ export const planSteps = (planned: Planned): ReadonlyArray<PlanStep> => {
       class: node.class,
       workflow: node.producer.workflow,
       step: node.producer.stepId,
-      why: node.why
+      why: node.why,
+      ...(node.webhook === undefined ? {} : { webhook: node.webhook })
     })
   }
   add(planned)

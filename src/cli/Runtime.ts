@@ -39,6 +39,8 @@ import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
+import { SourcePlan } from "../actors/SourcePlan.ts"
+import { Sources } from "../actors/Sources.ts"
 import { StaleMarks } from "../actors/StaleMarks.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
@@ -50,6 +52,7 @@ import { type HttpAccess, parseAllowed, resolveBySystem } from "../capabilities/
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
 import { Timestore } from "../capabilities/Timestore.ts"
+import type { Source } from "../domain/Source.ts"
 import type { Job } from "../sdk/Job.ts"
 
 export interface RuntimeSettings {
@@ -68,6 +71,8 @@ export interface RuntimeSettings {
   readonly timestoreCacheBytes?: number | undefined
   /** Hosts that http steps may ask although they are not public; default: none. */
   readonly httpAllow?: ReadonlyArray<string> | undefined
+  /** Assets from outside that are asked for again when they are lost; default: none. */
+  readonly sources?: ReadonlyArray<Source> | undefined
   /** How http steps look names up; default: the system's way. */
   readonly httpResolve?: HttpAccess["resolve"] | undefined
   /** Folder of this process's own for local copies of partitions. */
@@ -122,13 +127,20 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.provideMerge(LeftOvers.layer),
     Layer.provideMerge(RecentWrites.layer),
     Layer.provideMerge(Inputs.layer),
-    Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer)),
+    Layer.provideMerge(Layer.mergeAll(InputPartitions.layer, PartitionKeys.layer, SourcePlan.layer)),
     Layer.provideMerge(
       Layer.mergeAll(AssetCheck.layer, RecoveryDesk.layer, Limits.layer, UpdateLoops.layer, StaleMarks.layer)
     ),
     Layer.provideMerge(storeHealth),
     Layer.provideMerge(
-      Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)
+      Layer.mergeAll(
+        capabilities,
+        app,
+        Sources.layer(settings.sources ?? []),
+        Slots.layer(settings.concurrency),
+        RunEnds.layer,
+        LoopWatch.layer
+      )
     ),
     Layer.provideMerge(Definitions.layer),
     Layer.provideMerge(layerSingleRunner),

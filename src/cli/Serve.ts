@@ -28,7 +28,8 @@ const emptyApp: CheckedApp = {
   jobs: new Map(),
   workflows: [],
   timestore: { store: undefined, cacheBytes: 1024 ** 3 },
-  http: { allow: [] }
+  http: { allow: [] },
+  sources: []
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -89,6 +90,7 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreStore: app.timestore.store,
     timestoreCacheBytes: app.timestore.cacheBytes,
     httpAllow: app.http.allow,
+    sources: app.sources,
     cacheDir: join(settings.dataDir, "partition-cache")
     // There before the actors: what a run that goes on does at once is told too.
   }).pipe(Layer.provide(StrayErrors.exitIsTold))

@@ -50,7 +50,7 @@ const evolve = (row: RecoveryRows.Row | undefined, event: LogEvent): RecoveryRow
       return { ...row, status: "planned", class: recoveryClass, rootCause, maxAttempts }
     }
     case "RecoveryScheduled": {
-      const { attempt, producerRunId } = event.data<Data<"RecoveryScheduled">>()
+      const { attempt, producerRunId = null } = event.data<Data<"RecoveryScheduled">>()
       return { ...row, status: "running", backingOff: false, attempts: attempt, producerRunId }
     }
     case "RecoveryAttemptFailed":

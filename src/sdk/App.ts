@@ -1,5 +1,6 @@
 import type { StoreConfig } from "../capabilities/StoreConfig.ts"
 import type { Workflow } from "../domain/Definition.ts"
+import type { Source } from "../domain/Source.ts"
 import type { Job } from "./Job.ts"
 
 /** A workflow as it is written: the JSON of `PUT /workflows/{slug}`, typed. */
@@ -20,6 +21,11 @@ export interface App {
     /** Bound of the local copies that DuckDB reads, in bytes; default 1 GiB. */
     readonly cacheBytes?: number
   }
+  /**
+   * Assets that other systems announce, and how each is asked for again when it is lost: by running a workflow whole, or
+   * by a webhook.
+   */
+  readonly sources?: ReadonlyArray<Readonly<typeof Source.Encoded>>
   readonly http?: {
     /**
      * Hosts that http steps may ask although their address is private: `localhost:8080`, `*.internal.example`,

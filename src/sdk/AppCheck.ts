@@ -5,7 +5,9 @@ import { type Definition, faultText, problemsOf, Slug } from "../domain/Definiti
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
+import type { Source } from "../domain/Source.ts"
 import type { Job } from "./Job.ts"
+import { sourceProblems, Sources } from "./SourceCheck.ts"
 
 /** An app whose parts are known to fit together, with the defaults filled in. */
 export interface CheckedApp {
@@ -16,6 +18,7 @@ export interface CheckedApp {
   /** `store` is undefined when the app has several stores and names none: the timestore then cannot be used. */
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
   readonly http: { readonly allow: ReadonlyArray<string> }
+  readonly sources: ReadonlyArray<Source>
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -45,10 +48,15 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     ...parsed.problems,
     ...duplicates("jobs", listOf(input.jobs)),
     ...duplicates("workflows", listOf(input.workflows)),
-    ...unknownTimestore(field(input.timestore, "store"), input.stores)
+    ...unknownTimestore(field(input.timestore, "store"), input.stores),
+    ...sourceProblems(
+      listOf(input.sources),
+      new Set(listOf(input.workflows).map((workflow) => field(workflow, "slug"))),
+      parsed.workflows
+    )
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, jobs = [], sources = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -57,7 +65,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       store: timestore.store ?? timestoreOf(Object.keys(stores)),
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
     },
-    http: { allow: http.allow ?? [] }
+    http: { allow: http.allow ?? [] },
+    sources
   })
 }
 
@@ -94,6 +103,7 @@ const Shape = Schema.Struct({
       )
     })
   ),
+  sources: Schema.optional(Sources),
   http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) }))
 })
 

@@ -29,6 +29,7 @@ describe("RecoveryView", () => {
       status: "succeeded",
       paused: false,
       class: "reprocess",
+      recheck: null,
       rootCause: planned.rootCause,
       plan: planned.plan,
       attempts: 1,

@@ -1,12 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
+import { Announcements } from "../../src/actors/Announcements.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import * as AppModule from "../../src/cli/AppModule.ts"
 import { AutoMaterialize, ConsumedAsset, Freshness, parseDefinition, Schedule } from "../../src/domain/Definition.ts"
 import { makes } from "../support/chainApp.ts"
-import { ended, eventsOf, layerMemory, play, succeeded, temporaryFolder, until } from "../support/engine.ts"
+import { ended, eventsOf, layerMemory, play, start, succeeded, temporaryFolder, until } from "../support/engine.ts"
+import * as sourceServer from "../support/sourceServer.ts"
 
 const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "ASSETS.md"), "utf8")
 const blocks = (language: string): ReadonlyArray<string> =>
@@ -17,7 +19,7 @@ describe("docs/ASSETS.md", () => {
   it.live("F53 F54: its app loads, and the report follows when sales are loaded", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const [source = "", ...others] = blocks("ts")
+        const [source = "", _outside, ...others] = blocks("ts")
         assert.deepStrictEqual(others, [])
         const folder = yield* temporaryFolder
         const file = join(folder, "app.ts")
@@ -47,6 +49,51 @@ describe("docs/ASSETS.md", () => {
         yield* Effect.provide(run, layer)
         assert.isTrue(existsSync(join(folder, "lake/report.md")))
       })
+    )
+  )
+
+  it.live("its app with sources loads, and each is asked for what it announced when that is lost", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const server = yield* sourceServer.make
+        const folder = yield* temporaryFolder
+        const file = join(folder, "app.ts")
+        const [port] = server.allow.map((host) => host.split(":")[1])
+        writeFileSync(file, blocks("ts")[1]!.replaceAll("localhost:7071", `127.0.0.1:${port}`))
+        const { app } = yield* AppModule.load(file)
+        const key = "orders.csv"
+        const run = Effect.gen(function* () {
+          const engine = yield* Engine
+          const { announce } = yield* Announcements
+          const delivers = (assetId: string, text: string) => {
+            mkdirSync(join(folder, "inbox"), { recursive: true })
+            writeFileSync(join(folder, "inbox", key), text)
+            return announce({ source: "erp", assetId, partitionKey: "", locations: [{ store: "inbox", key }] })
+          }
+          for (const { slug, source: definition } of app.workflows) yield* engine.define(slug, definition, "app")
+          yield* delivers("bank.rates", "1")
+          yield* delivers("erp.orders", "18")
+          rmSync(join(folder, "inbox", key))
+          const rates = yield* engine.planRecovery("bank.rates", undefined)
+          assert.deepInclude(rates.plan[0], { workflow: "request-rates", step: "*" })
+          const { id } = yield* start("orders-report")
+          const [call] = yield* until(
+            Effect.sync(() => server.calls),
+            ({ length }) => length === 1,
+            "call"
+          )
+          assert.strictEqual(call!.headers.authorization, "Bearer t-1")
+          yield* delivers("erp.orders", "19")
+          assert.strictEqual((yield* ended(id)).status, "succeeded")
+        })
+        process.env.ERP_TOKEN = "t-1"
+        const layer = layerMemory({
+          jobs: [...app.jobs.values()],
+          ...{ stores: app.stores, sources: app.sources, httpAllow: app.http.allow, baseDir: folder }
+        })
+        yield* Effect.provide(run, layer)
+        assert.include(readFileSync(join(folder, "lake/orders.md"), "utf8"), "19")
+      }).pipe(Effect.ensuring(Effect.sync(() => delete process.env.ERP_TOKEN)))
     )
   )
 

@@ -68,6 +68,7 @@ export const recoveryView = (id: string, status: RecoveryView["status"]): Recove
   status,
   paused: false,
   class: "recheck",
+  recheck: null,
   rootCause: { assetId: "orders.raw", partitionKey: null, why: "it has no inputs" },
   plan: [
     { assetId: "orders.raw", partitionKey: null, class: "recheck", workflow: "orders", step: "load", why: "lost" }

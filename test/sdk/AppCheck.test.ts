@@ -152,4 +152,64 @@ describe("checking an app", () => {
     assert.isFalse(isDefinedApp({ jobs: [] }))
     assert.isFalse(isDefinedApp(null))
   })
+
+  it("keeps sources with their defaults, and refuses what could not be asked, each with path and rule", () => {
+    const made = { ...orders, steps: [{ ...orders.steps[0]!, produces: [{ assetId: "orders.raw" }] }] }
+    const source = (assetId: string, recheck: object) => ({ assetId, recheck })
+    const headers = { Authorization: { env: "ERP_TOKEN", prefix: "Bearer " } }
+    const app = checked({
+      jobs: [load],
+      workflows: [made],
+      sources: [
+        { assetId: "erp.orders", recheck: { webhook: "https://erp.example/exports", headers } },
+        { assetId: "erp.items", recheck: { workflow: "orders" }, recovery: { maxAttempts: 5 } }
+      ]
+    })
+    assert.deepStrictEqual(
+      app.sources.map(({ recovery }) => recovery),
+      [
+        { maxAttempts: 3, attemptTimeoutMs: 600_000 },
+        { maxAttempts: 5, attemptTimeoutMs: 600_000 }
+      ]
+    )
+
+    const refused = checkApp(
+      defineApp({
+        jobs: [load],
+        workflows: [made],
+        sources: [
+          source("a", {}),
+          source("b", { workflow: "orders", webhook: "https://erp.example" }),
+          source("c", { workflow: "exports" }),
+          source("d", { webhook: "erp.example" }),
+          source("e", { webhook: "ftp://erp.example" }),
+          source("f", { webhook: "https://user:password@erp.example" }),
+          source("A", { workflow: "orders" }),
+          source("Orders.Raw", { workflow: "orders" }),
+          source("g", { workflow: "orders", headers }),
+          source("h", { webhook: "https://erp.example", headers: { "X-Key": { env: "DATABASE_URL" } } }),
+          source("i", { webhook: "https://erp.example", method: "PUT" }),
+          source("not an id", { workflow: "orders" })
+        ]
+      } as App)
+    )
+    assert(Result.isFailure(refused), "expected faults")
+    const found = refused.failure.problems.map(({ message, path }) => `${path} ${message}`)
+    for (const expected of [
+      "sources[0].recheck must have either workflow or webhook",
+      "sources[1].recheck must have either workflow or webhook",
+      'sources[2].recheck.workflow no workflow of the app is "exports"; there are: orders',
+      "sources[3].recheck.webhook must be an absolute URL, such as https://erp.example/exports",
+      "sources[4].recheck.webhook must begin with http:// or https://, not ftp:",
+      "sources[5].recheck.webhook must not hold a user or password: use a header",
+      'sources[6].assetId "A" is already the asset of sources[0]; asset ids are compared without case',
+      'sources[7].assetId "Orders.Raw" is produced by workflow orders: a source comes from outside',
+      "sources[8].recheck.headers are sent with a webhook's call only"
+    ]) {
+      assert.include(found, expected)
+    }
+    const paths = refused.failure.problems.map(({ path }) => path)
+    assert.includeMembers(paths, ["sources[10].recheck.method", "sources[11].assetId"])
+    assert.isTrue(paths.some((path) => path.startsWith("sources[9].recheck.headers")))
+  })
 })

@@ -89,8 +89,8 @@ export const perform = Effect.fnUntraced(function* (options: {
 })
 
 /** Looks the secrets up; answers what is wrong with the first that is not there. */
-const secretsOf = (
-  { headers }: HttpRequest,
+export const secretsOf = (
+  { headers }: Pick<HttpRequest, "headers">,
   env: HttpSettings["env"],
   values: Map<string, string>
 ): string | undefined => {
@@ -175,7 +175,7 @@ const renderUrl = (text: string, context: Template.Context, path: string): Resul
   })
 
 /** Why an answer does not count, or undefined. */
-const refusal = ({ accepts, method }: Request, response: Response): Failure | undefined => {
+export const refusal = ({ accepts, method }: Request, response: Response): Failure | undefined => {
   const { body, headers, status, statusText, url } = response
   if (accepts(status)) return undefined
   const row = classifyStatus(status) ?? { class: "permanent" as const, code: "http_unexpected_status" }

@@ -8,6 +8,7 @@ import {
   type PlanStep,
   type Producer,
   type ReasonCode,
+  type Recheck,
   type RecoveryClass,
   type RootCause,
   type Waiter
@@ -25,6 +26,7 @@ export interface Planned {
   readonly rootCause: RootCause
   readonly plan: ReadonlyArray<PlanStep>
   readonly producer: Producer
+  readonly recheck?: Recheck
   readonly parents: ReadonlyArray<string>
   readonly maxAttempts: number
   readonly attemptTimeoutMs: number
@@ -64,6 +66,8 @@ export type Unstamped =
     }
   | { readonly _tag: "SettleParent"; readonly recoveryId: string; readonly failure?: Failure | undefined }
   | { readonly _tag: "ConfirmStart"; readonly attempt: number }
+  /** The source could not be asked. */
+  | { readonly _tag: "FailAsking"; readonly attempt: number; readonly failure: Failure; readonly random: number }
   /** `unowned`: it missed something that belongs to no asset. `random` (0 ≤ r < 1) draws the back-off's jitter. */
   | {
       readonly _tag: "EndProducer"
@@ -160,8 +164,11 @@ const scheduled = (state: State, now: number): Event => {
   return {
     _tag: "RecoveryScheduled",
     attempt,
-    producerRunId: Id.ofParts("recovery-run", state.recoveryId, state.round, attempt),
-    only: state.widen ? [...before, stepId] : [stepId],
+    ...(state.recheck === "webhook"
+      ? {}
+      : { producerRunId: Id.ofParts("recovery-run", state.recoveryId, state.round, attempt) }),
+    // A workflow that asks a source runs whole.
+    only: state.recheck !== null ? [] : state.widen ? [...before, stepId] : [stepId],
     at: now
   }
 }
@@ -193,7 +200,8 @@ const attemptFailed = (state: State, failure: Failure, random: number, now: numb
 /** The producer's own word that another try is of no use ends the budget at once. */
 const failedForGood = (state: State, failure: Failure, now: number): ReadonlyArray<Event> => {
   const { assetId, attempt, partitionKey } = state
-  const message = `${assetName(state)} could not be recovered: its producer failed for good with: ${failure.message}`
+  const who = state.recheck === "webhook" ? "source" : "producer"
+  const message = `${assetName(state)} could not be recovered: its ${who} failed for good with: ${failure.message}`
   const exhausted: Failure = {
     class: "asset_missing",
     code: "budget_exhausted",
@@ -273,6 +281,13 @@ const primary = (command: Command, state: State): Decision => {
           ? [{ _tag: "RecoveryAttemptStarted", attempt: command.attempt, at: now }]
           : []
       )
+    case "FailAsking": {
+      const { attempt, failure, random } = command
+      if (over || state.phase !== "starting" || attempt !== state.attempt) return Result.succeed([])
+      const events =
+        failure.class === "permanent" ? failedForGood(state, failure, now) : attemptFailed(state, failure, random, now)
+      return Result.succeed(events)
+    }
     case "EndProducer": {
       const { failure, producerRunId, random, unowned } = command
       const current = state.phase === "starting" || state.phase === "producing"
@@ -298,7 +313,11 @@ const primary = (command: Command, state: State): Decision => {
     case "Tick": {
       const timed = state.phase === "starting" || state.phase === "producing" || state.phase === "verifying"
       if (over || !timed || state.dueAt === null || state.dueAt > now) return Result.succeed([])
-      const message = `attempt ${state.attempt} took longer than attemptTimeoutMs (${state.attemptTimeoutMs})`
+      const what =
+        state.recheck === null || state.phase === "starting"
+          ? `took longer than attemptTimeoutMs (${state.attemptTimeoutMs})`
+          : `asked the source, which did not announce ${assetName(state)} within attemptTimeoutMs (${state.attemptTimeoutMs})`
+      const message = `attempt ${state.attempt} ${what}`
       return Result.succeed(attemptFailed(state, { class: "transient", code: "timeout", message }, command.random, now))
     }
     case "Release":

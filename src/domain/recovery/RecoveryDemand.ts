@@ -6,6 +6,10 @@ export type Demand =
   /** Look for the asset, for a copy, then for the root cause; join the recoveries of missing inputs. */
   | { readonly _tag: "Plan"; readonly round: number }
   | { readonly _tag: "StartProducer"; readonly attempt: number }
+  /** Call the webhook of the asset's source. */
+  | { readonly _tag: "AskSource"; readonly attempt: number }
+  /** The source was asked, or is being asked by a run: wait until the asset is announced, or is there again. */
+  | { readonly _tag: "AwaitSource"; readonly attempt: number }
   | { readonly _tag: "Verify"; readonly attempt: number }
   | { readonly _tag: "NextAttempt"; readonly attempt: number; readonly dueAt: number }
   | { readonly _tag: "Timer"; readonly at: number }
@@ -39,13 +43,14 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
   }
   if (state.status === "requested") return [{ _tag: "Plan", round: state.round }]
   const timer: ReadonlyArray<Demand> = state.dueAt === null ? [] : [{ _tag: "Timer", at: state.dueAt }]
+  const { attempt } = state
   switch (state.phase) {
     case "starting":
-      return [{ _tag: "StartProducer", attempt: state.attempt }, ...timer]
+      return [{ _tag: state.recheck === "webhook" ? "AskSource" : "StartProducer", attempt }, ...timer]
     case "producing":
-      return timer
+      return state.recheck === null ? timer : [{ _tag: "AwaitSource", attempt }, ...timer]
     case "verifying":
-      return [{ _tag: "Verify", attempt: state.attempt }, ...timer]
+      return [{ _tag: state.recheck === null ? "Verify" : "AwaitSource", attempt }, ...timer]
     case "backingOff":
       return state.dueAt === null ? [] : [{ _tag: "NextAttempt", attempt: state.attempt + 1, dueAt: state.dueAt }]
     case "idle":

@@ -29,8 +29,11 @@ export const PlanStep = Schema.Struct({
   ...AssetRef.fields,
   class: RecoveryClass,
   workflow: Schema.String,
+  /** `*`: every step, of a workflow that asks a source. */
   step: Schema.String,
-  why: Schema.String
+  why: Schema.String,
+  /** Origin of the webhook that is called instead of a workflow, which then is "". */
+  webhook: Schema.optionalKey(Schema.String)
 })
 export type PlanStep = typeof PlanStep.Type
 
@@ -52,6 +55,10 @@ export const Producer = Schema.Struct({
   before: Schema.Array(Schema.String)
 })
 export type Producer = typeof Producer.Type
+
+/** How the source of an asset that no workflow makes is asked for it: a workflow is run whole, or a webhook is called. */
+export const Recheck = Schema.Literals(["workflow", "webhook"])
+export type Recheck = typeof Recheck.Type
 
 export const Waiter = Schema.Union([
   Schema.Struct({ runId: Schema.String, stepId: Schema.String }),
@@ -79,15 +86,23 @@ export const Event = Schema.TaggedUnion({
     class: RecoveryClass,
     rootCause: RootCause,
     plan: Schema.Array(PlanStep),
+    /** With a webhook nothing runs: then its texts are empty. */
     producer: Producer,
+    /** A declared source is asked, and announces the asset itself; absent: a producer makes it. */
+    recheck: Schema.optionalKey(Recheck),
     /** Recoveries of missing inputs, which have to end first. */
     parents: Schema.Array(Schema.String),
     maxAttempts: Schema.Int,
     attemptTimeoutMs: Schema.Int
   },
   RecoveryParentSettled: { recoveryId: Schema.String, failure: Schema.optionalKey(Failure) },
-  /** Attempt n is counted, then begun. */
-  RecoveryScheduled: { attempt: Schema.Int, producerRunId: Schema.String, only: Schema.Array(Schema.String) },
+  /** Attempt n is counted, then begun; without `producerRunId` it is the call of a webhook. */
+  RecoveryScheduled: {
+    attempt: Schema.Int,
+    producerRunId: Schema.optionalKey(Schema.String),
+    only: Schema.Array(Schema.String)
+  },
+  /** The producer's run was requested, or the webhook has taken the call. */
   RecoveryAttemptStarted: { attempt: Schema.Int },
   RecoveryProducerEnded: { attempt: Schema.Int },
   /** `dueAt`: when the next attempt may begin; absent when there is none. */
@@ -97,7 +112,7 @@ export const Event = Schema.TaggedUnion({
     dueAt: Schema.optionalKey(Schema.Int),
     widen: Schema.optionalKey(Schema.Boolean)
   },
-  /** `producer`: a run remade it. `copy`: copied back from another location. `found`: it was there after all. */
+  /** `producer`: a run remade it, or its source announced it anew. `copy`: copied back from another location. `found`: it was there after all. */
   RecoverySucceeded: {
     via: Schema.Literals(["producer", "copy", "found"]),
     generation: Schema.Int,

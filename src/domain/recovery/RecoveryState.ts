@@ -1,6 +1,15 @@
 import { HashSet } from "effect"
 import type { Failure } from "../Failure.ts"
-import type { Event, PlanStep, Producer, ReasonCode, RecoveryClass, RootCause, Waiter } from "./RecoveryEvents.ts"
+import type {
+  Event,
+  PlanStep,
+  Producer,
+  ReasonCode,
+  Recheck,
+  RecoveryClass,
+  RootCause,
+  Waiter
+} from "./RecoveryEvents.ts"
 
 export type Status = "requested" | "planned" | "running" | "succeeded" | "failed" | "canceled"
 
@@ -28,6 +37,8 @@ export interface State {
   readonly rootCause: RootCause | null
   readonly plan: ReadonlyArray<PlanStep>
   readonly producer: Producer | null
+  /** How its source is asked; null: a producer makes it. */
+  readonly recheck: Recheck | null
   /** Parents that have not ended yet. */
   readonly parents: ReadonlyArray<string>
   readonly allParents: ReadonlyArray<string>
@@ -71,6 +82,7 @@ export const initial: State = {
   rootCause: null,
   plan: [],
   producer: null,
+  recheck: null,
   parents: [],
   allParents: [],
   settledParents: [],
@@ -160,6 +172,7 @@ export const evolve = (state: State, event: Event): State => {
         rootCause,
         plan,
         producer,
+        recheck: event.recheck ?? null,
         parents: parents.filter((parent) => !settled.has(parent)),
         allParents: parents,
         maxAttempts,
@@ -180,7 +193,7 @@ export const evolve = (state: State, event: Event): State => {
         status: "running",
         phase: "starting",
         attempt: event.attempt,
-        producerRunId: event.producerRunId,
+        producerRunId: event.producerRunId ?? null,
         only: event.only,
         dueAt: event.at + state.attemptTimeoutMs
       }

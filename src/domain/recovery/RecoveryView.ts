@@ -21,6 +21,8 @@ export const view = (state: State, streamVersion: number) => ({
   status: state.status,
   paused: false,
   class: state.class,
+  /** How a declared source is asked for it; null: a producer makes it. */
+  recheck: state.recheck,
   rootCause: state.rootCause === null ? null : shown(state.rootCause),
   plan: state.plan.map(shown),
   attempts: state.attempt,

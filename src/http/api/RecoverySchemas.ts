@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { ReasonCode, RecoveryClass } from "../../domain/recovery/RecoveryEvents.ts"
+import { ReasonCode, Recheck, RecoveryClass } from "../../domain/recovery/RecoveryEvents.ts"
 import { Nullable, open } from "./Fields.ts"
 
 export const RecoveryStatus = Schema.Literals(["requested", "planned", "running", "succeeded", "failed", "canceled"])
@@ -8,13 +8,14 @@ const asset = { assetId: Schema.String, partitionKey: Nullable }
 
 export const RootCauseView = Schema.Struct({ ...asset, why: Schema.String }).annotate({ identifier: "RootCause" })
 
-/** One thing to remake, in the order in which they run. */
+/** One thing to remake, in the order in which they run; `webhook`: its source is called there, no workflow runs. */
 export const PlanStepView = Schema.Struct({
   ...asset,
   class: RecoveryClass,
   workflow: Schema.String,
   step: Schema.String,
-  why: Schema.String
+  why: Schema.String,
+  webhook: Schema.optionalKey(Schema.String)
 }).annotate({ identifier: "PlanStep" })
 
 const summary = {
@@ -40,6 +41,7 @@ export type RecoverySummary = typeof RecoverySummary.Type
 /** `waiters` are the first 100 of `waiterCount`; `chain`: the recoveries of missing inputs that it waited for. */
 export const Recovery = open({
   ...summary,
+  recheck: Schema.optionalKey(Schema.NullOr(Recheck)),
   rootCause: Schema.NullOr(RootCauseView),
   plan: Schema.Array(PlanStepView),
   waiters: Schema.Array(Schema.Unknown),
