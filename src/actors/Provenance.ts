@@ -9,10 +9,11 @@ import type { JsonObject } from "../domain/JsonBounds.ts"
 import { type Part, sameContent } from "../domain/Production.ts"
 import * as ProvenanceKey from "../domain/Provenance.ts"
 import { partitionFault } from "../domain/RunPartition.ts"
-import type { Position } from "../eventstore/EventStore.ts"
+import { EventStore, type Metadata, type Position } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
+import { commandRules, metadataOf, unavailable } from "./CommandRules.ts"
 import { Definitions, type ProducerOf } from "./Definitions.ts"
-import { type Caller, InvalidInput, NotFound, type Problem, Unavailable } from "./Engine.ts"
+import { type Caller, type CommandReused, InvalidInput, NotFound, type Problem, Unavailable } from "./Engine.ts"
 import { LocationIndex } from "./LocationIndex.ts"
 import { PartitionKeys } from "./PartitionKeys.ts"
 import { StoreHealth } from "./StoreHealth.ts"
@@ -53,7 +54,8 @@ export class Provenance extends Context.Service<
   {
     /**
      * Looks at the objects, hashes them, and records a generation for each partition that has none. The same call
-     * again records nothing. `dryRun`: says what it would do.
+     * again records nothing. `dryRun`: says what it would do. A caller's command id that recorded something before with
+     * another body is refused.
      */
     readonly record: (
       assetId: string,
@@ -61,7 +63,7 @@ export class Provenance extends Context.Service<
       options: { readonly dryRun: boolean; readonly caller?: Caller | undefined }
     ) => Effect.Effect<
       { readonly results: ReadonlyArray<ProvenanceResult>; readonly position: Position | null },
-      InvalidInput | NotFound | Unavailable
+      InvalidInput | NotFound | Unavailable | CommandReused
     >
     /** The first objects of a store below a prefix; `truncated`: there are more than `limit`. */
     readonly objects: (
@@ -83,6 +85,7 @@ export class Provenance extends Context.Service<
       const index = yield* LocationIndex
       const assets = yield* Actors.asset.client
       const keys = yield* PartitionKeys
+      const { isRepeat } = commandRules(yield* EventStore)
 
       const observed = <A>(effect: Effect.Effect<A, StoreError>) =>
         Effect.tapError(effect, ({ failure }) => health.observe(failure))
@@ -145,7 +148,7 @@ export class Provenance extends Context.Service<
         ref: AssetRef,
         { item, producer }: Judged,
         dryRun: boolean,
-        caller: Caller | undefined
+        metadata: () => Metadata
       ) {
         const [head, ...rest] = item.locations
         const first = yield* partOf(head)
@@ -165,7 +168,6 @@ export class Provenance extends Context.Service<
         const { defined, produces, step } = producer
         const refused = yield* keys.admit([produces], ref.partitionKey)
         if (refused !== undefined) return outcome(ref, "skipped", refused, null)
-        const { commandId: _c, requestHash: _h, ...metadata } = caller ?? {}
         const answer = yield* assets.execute(
           id,
           {
@@ -179,7 +181,7 @@ export class Provenance extends Context.Service<
             freshness: produces.freshness,
             source: ProvenanceKey.source
           },
-          metadata
+          metadata()
         )
         const generation = Asset.generationOf(answer.state, by) ?? Asset.currentGeneration(answer.state)
         return { ...outcome(ref, "recorded", null, generation), position: answer.position }
@@ -190,6 +192,9 @@ export class Provenance extends Context.Service<
         items,
         { caller, dryRun }
       ) {
+        // A repetition goes on where the first call was cut off: what is recorded is recorded once anyhow.
+        yield* unavailable(isRepeat(caller))
+        const metadata = firstOf(caller)
         const judged = yield* judge(assetId, items)
         const refs = judged.map(({ item, producer }) => ({
           assetId: producer.produces.assetId,
@@ -205,7 +210,7 @@ export class Provenance extends Context.Service<
             const ref = refs[place]!
             const owned = owners[place]
             if (owned !== null && owned !== undefined) return Effect.succeed(outcome(ref, "skipped", owned, null))
-            return Effect.catchTag(recordOne(ref, one, dryRun, caller), "StoreError", (error) =>
+            return Effect.catchTag(recordOne(ref, one, dryRun, metadata), "StoreError", (error) =>
               // A store that is away says nothing of its objects: the caller tries again.
               error.failure.class === "store_unavailable"
                 ? Effect.fail(new Unavailable({ message: error.message }))
@@ -241,6 +246,17 @@ export class Provenance extends Context.Service<
       return Provenance.of({ record, objects })
     })
   )
+}
+
+/** Only the first event of a command says which one it is; the others say who asked. */
+const firstOf = (caller: Caller | undefined): (() => Metadata) => {
+  let isFirst = true
+  return () => {
+    const { commandId, requestHash, ...others } = metadataOf(caller)
+    const first = isFirst && commandId !== undefined && requestHash !== undefined ? { commandId, requestHash } : {}
+    isFirst = false
+    return { ...others, ...first }
+  }
 }
 
 const outcome = (

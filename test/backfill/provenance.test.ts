@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type ProvenanceItem, Provenance } from "../../src/actors/Provenance.ts"
 import { AssetCheck } from "../../src/actors/AssetCheck.ts"
+import { callerOf } from "../../src/http/Command.ts"
 import { eventsOf, play, succeeded } from "../support/engine.ts"
 import { makes, readInput, stepFor } from "../support/chainApp.ts"
 import { daily, making } from "./days.ts"
@@ -125,6 +126,27 @@ describe("assets that were there before", () => {
       })
     )
   })
+
+  it.live("T20: are refused under an Idempotency-Key that has recorded something else", () =>
+    play({ jobs: [making()], workflows: daily }, (folder) =>
+      Effect.gen(function* () {
+        yield* succeeded("days", "2024-01-09")
+        lying(folder, { "days/2024-01-01.txt": "one", "days/2024-01-02.txt": "two" })
+        const provenance = yield* Provenance
+        const keyed = (items: ReadonlyArray<ProvenanceItem>) => {
+          const route = "POST /assets/{assetId}/provenance"
+          const headers = { "idempotency-key": "k1" }
+          const caller = callerOf({ principal: "p", route, ids: ["days"], headers, body: { items } as never })
+          return provenance.record("days", items, { dryRun: false, caller })
+        }
+        assert.deepStrictEqual(statuses(yield* keyed([item("2024-01-03")])), ["skipped"])
+        const both = [item("2024-01-01"), item("2024-01-02")]
+        assert.deepStrictEqual(statuses(yield* keyed(both)), ["recorded", "recorded"])
+        assert.deepStrictEqual(statuses(yield* keyed(both)), ["present", "present"])
+        assert.strictEqual((yield* Effect.flip(keyed([item("2024-01-01")])))._tag, "CommandReused")
+      })
+    )
+  )
 
   it.live("F11: what cannot be right is refused with its path", () =>
     play({ jobs: [making()], workflows: daily }, () =>

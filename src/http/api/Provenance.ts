@@ -3,7 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { itemsMax, listLimitMax, locationsMax } from "../../domain/Provenance.ts"
 import { AssetId, commandHeaders, Count, IsoTime, Nullable, one, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
-import { NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import { KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
 
 const Place = Schema.Struct({ store: Text(200), key: Text(1_024) })
 
@@ -40,12 +40,12 @@ export class ProvenanceApi extends HttpApiGroup.make("provenance")
         data: Schema.Struct({ dryRun: Schema.Boolean, results: Schema.Array(ItemResult) }),
         position: Nullable
       }),
-      error: [NotFoundProblem, UnavailableProblem]
+      error: [NotFoundProblem, KeyReusedProblem, UnavailableProblem]
     })
       .middleware(BodyRules)
       .annotate(
         OpenApi.Description,
-        "Notes objects that were there before as the first generation of their partitions. The same bytes are recorded once, whatever the Idempotency-Key."
+        "Notes objects that were there before as the first generation of their partitions. The same bytes are recorded once, whatever the Idempotency-Key; a key that recorded something is refused with another body (422)."
       ),
     HttpApiEndpoint.get("listObjects", "/stores/:store/objects", {
       params: { store: Text(200) },
