@@ -23,6 +23,8 @@ export interface Options {
   readonly dryRun: boolean
   readonly detach: boolean
   readonly reason: string | undefined
+  /** A JSON object. */
+  readonly parameters: string | undefined
   readonly json: boolean
 }
 
@@ -59,9 +61,12 @@ const shownMax = 20
 /** Asks for the backfill and shows how far it is, until it ends. */
 export const run = Effect.fn("Backfill.run")(function* (settings: ClientSettings, options: Options) {
   const partitions = yield* Effect.fromResult(selectionOf(options))
+  const parameters = yield* Effect.fromResult(parametersOf(options))
   const remote = yield* Remote.connect(settings)
   const { assetId, canary, concurrency, dryRun, json, onlyMissing, reason, workflow } = options
-  const given = Object.entries({ assetId, concurrency, canary, reason }).filter(([, value]) => value !== undefined)
+  const given = Object.entries({ assetId, concurrency, canary, parameters, reason }).filter(
+    ([, value]) => value !== undefined
+  )
   const request = { workflow, partitions, onlyMissing, ...Object.fromEntries(given) }
   if (dryRun) {
     const { data } = yield* remote.call(Plan, "POST", "/backfills", { ...request, dryRun })
@@ -130,6 +135,14 @@ const report = Effect.fnUntraced(function* (done: Backfill, json: boolean) {
   const canary = done.failedCanary === null ? "" : `: partition ${done.failedCanary} failed while it ran alone`
   return yield* new BackfillNotSucceeded({ message: `backfill ${done.id} has ${done.status}${canary}` })
 })
+
+const decodeParameters = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))
+
+const parametersOf = ({ parameters }: Options): Result.Result<unknown, SettingInvalid> => {
+  if (parameters === undefined) return Result.succeed(undefined)
+  const message = `--parameters must be a JSON object, such as {"region": "eu"}, not ${parameters}`
+  return Result.mapError(decodeParameters(parameters), () => new SettingInvalid({ setting: "--parameters", message }))
+}
 
 const selectionOf = ({ all, from, keys, to }: Options): Result.Result<unknown, SettingInvalid> => {
   const given = [from !== undefined || to !== undefined, keys !== undefined, all].filter((isGiven) => isGiven).length

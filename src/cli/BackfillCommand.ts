@@ -95,6 +95,7 @@ export const backfill = Command.make(
     "dry-run": is("dry-run", "Only say what would run"),
     detach: is("detach", "Do not wait for its end"),
     reason: text("reason", "TEXT", "Why, for the log"),
+    parameters: text("parameters", "JSON", "Parameters of every run, a JSON object, over the workflow's defaults"),
     ...remote
   },
   Effect.fnUntraced(function* ({ json, ...flags }) {
@@ -113,6 +114,7 @@ export const backfill = Command.make(
       dryRun: flags["dry-run"],
       detach: flags.detach,
       reason: Option.getOrUndefined(flags.reason),
+      parameters: Option.getOrUndefined(flags.parameters),
       json
     })
   })

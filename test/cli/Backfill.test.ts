@@ -29,6 +29,19 @@ describe("kintsugi backfill", () => {
     )
   )
 
+  it.live("F66 F68: gives its parameters to every run, over the workflow's defaults", () => {
+    const seen: Array<unknown> = []
+    const job = making((ctx) => void seen.push(ctx.parameters.region))
+    return served(job, ({ backfill }) =>
+      Effect.gen(function* () {
+        const keys = `${year("1")},${year("2")}`
+        const done = yield* backfill("days", "--keys", keys, "--parameters", '{"region": "eu"}')
+        assert.strictEqual(done.code, 0, done.stderr)
+        assert.deepStrictEqual(seen, ["eu", "eu"])
+      })
+    )
+  })
+
   it.live("F66: ends with 1 and the reasons when a run has failed; a canary is named", () => {
     const job = making((ctx) => {
       if (ctx.partitionKey === year("1")) throw new Error("no such column")
@@ -106,6 +119,11 @@ describe("kintsugi backfill", () => {
         const faults: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
           [["days"], "give one of --from KEY --to KEY, --keys KEY,KEY or --all"],
           [["days", "--from", year("1")], "--to is needed with --from"],
+          [
+            ["days", "--all", "--parameters", "region=eu"],
+            '--parameters must be a JSON object, such as {"region": "eu"}'
+          ],
+          [["days", "--all", "--parameters", "[1]"], "--parameters must be a JSON object"],
           [["days", "--all", "--concurrency", "101"], "concurrency must be a whole number from 1 to 100"],
           [["days", "--keys", "nope"], "partitions.keys[0] must name a day"],
           [["nights", "--all"], `There is no workflow "nights"`],
