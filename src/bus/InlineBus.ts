@@ -1,7 +1,8 @@
-import { Clock, Deferred, Duration, Effect, Latch, Layer, Semaphore } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Latch, Layer, Semaphore } from "effect"
 import * as CloudEvent from "./CloudEvent.ts"
 import * as Delivery from "./Delivery.ts"
-import { BusUnavailable, type DeadLetter, EventBus, type Refused } from "./EventBus.ts"
+import { DeadLetters, type DeadLettersOf, type StoredLetter } from "./DeadLetters.ts"
+import { BusUnavailable, EventBus, type Refused } from "./EventBus.ts"
 
 export interface InlineBusSettings {
   /** Events that a group may have waiting; publishing more fails. Default 10,000. */
@@ -40,12 +41,14 @@ interface Group {
  * waits for what is left of it. A group exists from its first consumer until the process ends. Dead letters are kept in
  * memory, the newest `deadLettersMax`.
  */
-export const layer = (settings: InlineBusSettings = {}): Layer.Layer<EventBus> => Layer.effect(EventBus, make(settings))
+export const layer = (settings: InlineBusSettings = {}): Layer.Layer<EventBus> => Layer.effectContext(make(settings))
 
-const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.fn.Return<EventBus["Service"]> {
+const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.fn.Return<Context.Context<EventBus>> {
   const { concurrency = 16, deadLettersMax = 1_000, settleMs = 1_000, waitingMax = 10_000 } = settings
   const groups = new Map<string, Group>()
-  const letters: Array<DeadLetter> = []
+  const letters: Array<StoredLetter> = []
+  /** Letters so far: each has its number as its id. */
+  let lettered = 0
   // Two batches at once would mix the order of an asset.
   const publishing = yield* Semaphore.make(1)
 
@@ -93,7 +96,14 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
     Effect.fnUntraced(function* (entry: Delivery.Entry, refusal: Refused | null) {
       if (refusal !== null) {
         const { path, reason } = refusal
-        letters.push({ group: group.name, event: entry.text, reason, path, at: yield* Clock.currentTimeMillis })
+        letters.push({
+          id: `${++lettered}`,
+          group: group.name,
+          event: entry.text,
+          reason,
+          path,
+          at: yield* Clock.currentTimeMillis
+        })
         if (letters.length > deadLettersMax) letters.shift()
       }
       const waiting = group.waiting.get(entry.id)
@@ -155,11 +165,48 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
     yield* Effect.forkScoped(group.active.withPermits(1)(Effect.orDie(consuming)))
   })
 
-  return EventBus.of({
+  const forget = (id: string): StoredLetter | undefined => {
+    const place = letters.findIndex((letter) => letter.id === id)
+    return place === -1 ? undefined : letters.splice(place, 1)[0]
+  }
+
+  const retry: DeadLettersOf["retry"] = Effect.fnUntraced(function* (id) {
+    const letter = letters.find((kept) => kept.id === id)
+    const group = letter === undefined ? undefined : groups.get(letter.group)
+    if (letter === undefined || group === undefined) return false
+    if (group.waiting.size >= waitingMax) return yield* away(group, `${waitingMax} events wait there already`)
+    const entry = { id: `letter ${id}`, text: letter.event, settled: yield* Deferred.make<void>() }
+    if (forget(id) === undefined) return false
+    group.waiting.set(entry.id, entry)
+    group.untaken.push(entry)
+    yield* group.news.open
+    return true
+  })
+
+  const bus = EventBus.of({
     publish,
     subscribe,
-    deadLetters: (limit) => Effect.sync(() => letters.slice(Math.max(0, letters.length - limit)).reverse())
+    deadLetters: (limit) =>
+      Effect.sync(() =>
+        letters
+          .slice(Math.max(0, letters.length - limit))
+          .reverse()
+          .map(({ id: _, ...letter }) => letter)
+      )
   })
+  return Context.make(EventBus, bus).pipe(
+    Context.add(DeadLetters, {
+      list: (limit, before) =>
+        Effect.sync(() =>
+          letters
+            .filter(({ id }) => before === undefined || Number(id) < Number(before))
+            .slice(-Math.max(1, limit))
+            .reverse()
+        ),
+      retry,
+      discard: (id) => Effect.sync(() => forget(id) !== undefined)
+    })
+  )
 })
 
 const away = (group: Group, what: string) =>

@@ -114,7 +114,8 @@ const chunks = (texts: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<strin
   return all
 }
 
-const letterOf = (fields: ReadonlyArray<string>): DeadLetter => {
+/** A dead letter as its stream has it: names and values in turn. */
+export const letterOf = (fields: ReadonlyArray<string>): DeadLetter => {
   const of = (name: string) => fields[fields.findIndex((field, index) => index % 2 === 0 && field === name) + 1] ?? ""
   return {
     group: of("group"),

@@ -84,3 +84,20 @@ end
 local answer = redis.call('XREADGROUP', 'GROUP', ARGV[2], ARGV[1], 'COUNT', ARGV[3], 'STREAMS', KEYS[2], '>')
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 return { answer and answer[1][2] or {}, newest[1] and newest[1][1] or '0-0', missed }`
+
+/**
+ * KEYS dead letters, stream · ARGV entry, field of the event. Puts the letter's event at the end of the stream and
+ * forgets the letter; 0 when it is not there, so that of two who retry it one does.
+ */
+export const retryLetter = `
+local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+if not found[1] then return 0 end
+local fields = found[1][2]
+for index = 1, #fields, 2 do
+  if fields[index] == ARGV[2] then redis.call('XADD', KEYS[2], '*', ARGV[2], fields[index + 1]) end
+end
+return redis.call('XDEL', KEYS[1], ARGV[1])`
+
+/** KEYS dead letters · ARGV entry. Forgets the letter; 0 when it is not there. */
+export const discardLetter = `
+return redis.call('XDEL', KEYS[1], ARGV[1])`

@@ -1,11 +1,13 @@
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { Announcements } from "../actors/Announcements.ts"
 import * as AssetHistory from "../actors/AssetHistory.ts"
+import { DeadLetters } from "../bus/DeadLetters.ts"
 import { EventBus, Refused, Unavailable } from "../bus/EventBus.ts"
 import * as Inbound from "../bus/Inbound.ts"
 import * as InlineBus from "../bus/InlineBus.ts"
 import * as Publisher from "../bus/Publisher.ts"
 import * as RedisBus from "../bus/RedisBus.ts"
+import * as RedisDeadLetters from "../bus/RedisDeadLetters.ts"
 import type { RedisAddress } from "../bus/RedisUrl.ts"
 import { faultText } from "../domain/Definition.ts"
 import { assetName } from "../domain/Failure.ts"
@@ -16,7 +18,9 @@ import { untilTaken } from "./Outage.ts"
 
 /** The bus of these settings; building it waits for no server. */
 export const backend = (redis: RedisAddress | null): Layer.Layer<EventBus> =>
-  redis === null ? InlineBus.layer() : RedisBus.layer({ address: redis })
+  redis === null
+    ? InlineBus.layer()
+    : Layer.merge(RedisBus.layer({ address: redis }), Layer.effect(DeadLetters, RedisDeadLetters.make(redis)))
 
 /**
  * Publishes what the log says to the bus, for as long as the layer lives, from where it stood the last time. While the

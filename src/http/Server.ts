@@ -12,6 +12,7 @@ import { Authenticate } from "./Authenticate.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
+import * as DeadLettersHandlers from "./DeadLettersHandlers.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
@@ -57,6 +58,7 @@ export const routes = (token: Redacted.Redacted) =>
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
       BackfillsHandlers.layer,
+      DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,

@@ -1,0 +1,28 @@
+import { Context, Effect } from "effect"
+import type { BusUnavailable, DeadLetter } from "./EventBus.ts"
+
+/** A dead letter with the name by which it is retried or discarded. */
+export interface StoredLetter extends DeadLetter {
+  readonly id: string
+}
+
+/** Where one may look at what could not be handled, and say what becomes of it. Without a bus there is nothing. */
+export interface DeadLettersOf {
+  /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */
+  readonly list: (limit: number, before?: string) => Effect.Effect<ReadonlyArray<StoredLetter>, BusUnavailable>
+  /**
+   * Hands the event over again and forgets the letter, as one step; false: there is no such letter. What is refused again
+   * becomes a letter of a new id.
+   */
+  readonly retry: (id: string) => Effect.Effect<boolean, BusUnavailable>
+  /** Forgets the letter; false: there is no such letter. */
+  readonly discard: (id: string) => Effect.Effect<boolean, BusUnavailable>
+}
+
+export const DeadLetters = Context.Reference<DeadLettersOf>("kintsugi/bus/DeadLetters", {
+  defaultValue: () => ({
+    list: () => Effect.succeed([]),
+    retry: () => Effect.succeed(false),
+    discard: () => Effect.succeed(false)
+  })
+})

@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { commandHeaders, list, noInput, one, page, Reason, Text } from "./Fields.ts"
+import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
+import { NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+
+/** An event that a group of the bus, or the inbound stream, could not handle; `event` as it was received. */
+const DeadLetter = Schema.Struct({
+  id: Schema.String,
+  group: Schema.String,
+  event: Schema.String,
+  reason: Schema.String,
+  path: Schema.String,
+  at: Schema.String
+}).annotate({ identifier: "DeadLetter" })
+
+const Settled = Schema.Struct({ id: Schema.String, status: Schema.Literals(["retried", "discarded"]) })
+
+const id = { id: Text(100) }
+
+export class DeadLettersApi extends HttpApiGroup.make("deadLetters")
+  .add(
+    HttpApiEndpoint.get("listDeadLetters", "/", {
+      query: page,
+      success: list(DeadLetter),
+      error: UnavailableProblem
+    }),
+    HttpApiEndpoint.post("retryDeadLetter", "/:id/retry", {
+      params: id,
+      headers: commandHeaders,
+      payload: noInput,
+      success: one(Settled).pipe(HttpApiSchema.status(202)),
+      error: [NotFoundProblem, UnavailableProblem]
+    }).middleware(BodyRules),
+    HttpApiEndpoint.post("discardDeadLetter", "/:id/discard", {
+      params: id,
+      headers: commandHeaders,
+      payload: Schema.Struct({ reason: Reason }),
+      success: one(Settled).pipe(HttpApiSchema.status(202)),
+      error: [NotFoundProblem, UnavailableProblem]
+    }).middleware(BodyRules)
+  )
+  .middleware(RequestRules)
+  .middleware(Authorization)
+  .prefix("/api/v1/bus/dead-letters")
+  .annotateMerge(
+    OpenApi.annotations({ title: "Dead letters", description: "What the event bus could not hand over, newest first." })
+  ) {}
