@@ -2,6 +2,7 @@ import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import * as RunEvents from "../domain/run/RunEvents.ts"
 import { EventStore, type LogUnavailable, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
+import * as DatasetEvent from "../openlineage/DatasetEvent.ts"
 import * as Receiver from "../openlineage/Receiver.ts"
 import * as RunEvent from "../openlineage/RunEvent.ts"
 import { untilTaken } from "./Outage.ts"
@@ -34,6 +35,15 @@ const emitting = Effect.fnUntraced(function* (settings: Receiver.ReceiverSetting
     return workflow
   })
 
+  const eventsOf = (
+    recorded: RecordedEvent
+  ): Effect.Effect<ReadonlyArray<RunEvent.RunEvent | DatasetEvent.DatasetEvent>, LogUnavailable> =>
+    recorded.type === DatasetEvent.type
+      ? Effect.sync(() =>
+          DatasetEvent.of(JSON.parse(recorded.payload) as DatasetEvent.Production, recorded.recordedAt, names)
+        )
+      : runEventsOf(recorded)
+
   const runEventsOf = Effect.fnUntraced(function* (
     recorded: RecordedEvent
   ): Effect.fn.Return<ReadonlyArray<RunEvent.RunEvent>, LogUnavailable> {
@@ -46,7 +56,7 @@ const emitting = Effect.fnUntraced(function* (settings: Receiver.ReceiverSetting
 
   const handle = Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
     for (const recorded of events) {
-      const found = yield* Effect.retry(runEventsOf(recorded), Schedule.spaced(Duration.seconds(1)))
+      const found = yield* Effect.retry(eventsOf(recorded), Schedule.spaced(Duration.seconds(1)))
       for (const event of found) {
         const sent = Receiver.send(settings, event).pipe(
           Effect.catchTag("EventRefused", ({ message }) =>
@@ -60,7 +70,12 @@ const emitting = Effect.fnUntraced(function* (settings: Receiver.ReceiverSetting
 
   // Runs that were over before anybody listened are for nobody.
   const begin = { after: yield* Effect.orDie(log.head) }
-  const following = follower.follow({ name: "openlineage_v1", types: RunEvent.types, begin, handle })
+  const following = follower.follow({
+    name: "openlineage_v1",
+    types: [...RunEvent.types, DatasetEvent.type],
+    begin,
+    handle
+  })
   yield* following.pipe(
     Effect.tapCause((cause) => Effect.logError("OpenLineage events have stopped, and begin again", cause)),
     Effect.retry(Schedule.spaced(Duration.seconds(5))),

@@ -1,4 +1,5 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
+import type { DatasetEvent } from "./DatasetEvent.ts"
 import type { RunEvent } from "./RunEvent.ts"
 
 /** Where run events go. */
@@ -26,7 +27,7 @@ const refusals = new Set([400, 409, 413, 422])
 /** Posts one event. */
 export const send = (
   { apiKey, url }: ReceiverSettings,
-  event: RunEvent
+  event: RunEvent | DatasetEvent
 ): Effect.Effect<void, ReceiverAway | EventRefused> => {
   const away = (what: string, cause: unknown = null) => new ReceiverAway({ message: `${url}: ${what}`, cause })
   return Effect.tryPromise({

@@ -6,7 +6,7 @@ import type * as RunEvents from "../domain/run/RunEvents.ts"
 import * as RunUuid from "./RunUuid.ts"
 
 /** The version of OpenLineage that is spoken. */
-const spec = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
+export const spec = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 const facets = "https://openlineage.io/spec/facets"
 
 /** Names of this Kintsugi at the receiver. `producer`: a URI of the program; `namespace`: of its jobs and assets. */
@@ -17,7 +17,8 @@ export interface Names {
 
 type Facet = { readonly _producer: string; readonly _schemaURL: string } & { readonly [field: string]: unknown }
 
-interface Dataset {
+/** An asset, with the generation of its one partition that is meant as its version. */
+export interface Dataset {
   readonly namespace: string
   readonly name: string
   readonly facets?: { readonly version: Facet }
@@ -131,7 +132,7 @@ export const of = (event: RunEvents.Stored, at: number, run: Run, names: Names):
 }
 
 /** An asset is one dataset, however many of its partitions are used; a single one's generation is its version. */
-const datasetsOf = (used: ReadonlyArray<UsedInput>, { namespace, producer }: Names): ReadonlyArray<Dataset> => {
+export const datasetsOf = (used: ReadonlyArray<UsedInput>, { namespace, producer }: Names): ReadonlyArray<Dataset> => {
   const byAsset = new Map<string, Array<UsedInput>>()
   for (const input of used) {
     const key = Id.assetKey(input.assetId)

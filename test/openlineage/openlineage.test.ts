@@ -3,11 +3,13 @@ import { Effect, Layer, Redacted } from "effect"
 import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
+import { Announcements } from "../../src/actors/Announcements.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import * as OpenLineage from "../../src/cli/OpenLineage.ts"
 import type { JsonObject } from "../../src/domain/JsonBounds.ts"
 import { checkAgainst } from "../../src/domain/JsonSchemaCheck.ts"
 import { defineJob, PermanentFailure } from "../../src/index.ts"
+import type { DatasetEvent } from "../../src/openlineage/DatasetEvent.ts"
 import type { RunEvent } from "../../src/openlineage/RunEvent.ts"
 import * as RunUuid from "../../src/openlineage/RunUuid.ts"
 import { quiet } from "../bus/events.ts"
@@ -170,4 +172,50 @@ describe("OpenLineage run events", () => {
     assert.match(RunUuid.of("run", "a"), /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     assert.notStrictEqual(RunUuid.of("attempt", "a", "b", 1), RunUuid.of("attempt", "a", "b", 2))
   })
+
+  it.live("what another system announces is a dataset event of its generation, once for each", () =>
+    quiet(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { events, url } = yield* receiver
+          const published = JSON.parse(
+            readFileSync(new URL("DatasetEvent.schema.json", import.meta.url), "utf8")
+          ) as JsonObject
+          yield* playTo(url)(
+            { jobs, workflows: { bases: { steps: [stepFor("make-base", { produces: ["base"] })] } } },
+            () =>
+              Effect.gen(function* () {
+                const { announce } = yield* Announcements
+                const given = { source: "erp", assetId: "erp.orders", locations: [], payload: 1 }
+                yield* announce({ ...given, partitionKey: "", eventId: "1" })
+                yield* announce({ ...given, partitionKey: "", eventId: "1" })
+                yield* announce({ ...given, partitionKey: "2024-01" })
+                yield* succeeded("bases")
+                const isOver = ({ eventType, job }: RunEvent) => eventType === "COMPLETE" && job?.name === "bases"
+                yield* until(
+                  Effect.sync(() => events.filter(isOver)),
+                  ({ length }) => length === 1,
+                  "end of the run"
+                )
+              })
+          )
+          const found = (events as ReadonlyArray<unknown> as ReadonlyArray<JsonObject>).filter(
+            (event) => "dataset" in event
+          )
+          for (const event of found) assert.deepStrictEqual(checkAgainst(published, event, "event"), [])
+          assert.deepStrictEqual(
+            (found as unknown as ReadonlyArray<DatasetEvent>).map(({ dataset }) => [
+              dataset.namespace,
+              dataset.name,
+              dataset.facets?.version.datasetVersion
+            ]),
+            [
+              ["prod", "erp.orders", "1"],
+              ["prod", "erp.orders", "2024-01/1"]
+            ]
+          )
+        })
+      )
+    )
+  )
 })
