@@ -25,24 +25,35 @@ export class KnownPartitions extends Context.Service<
     KnownPartitions,
     Effect.gen(function* () {
       const index = yield* LocationIndex
-      const byAsset = new Map<string, Set<string>>()
+      // Each key as it was first written, by what it is compared as.
+      const byAsset = new Map<string, Map<string, string>>()
+      const add = (keys: Map<string, string>, partitionKey: string) => {
+        const compared = Id.partitionKey(partitionKey)
+        if (!keys.has(compared)) keys.set(compared, partitionKey)
+      }
       return KnownPartitions.of({
         of: Effect.fnUntraced(function* (assetId: string) {
           const key = Id.assetKey(assetId)
           let keys = byAsset.get(key)
           if (keys === undefined) {
-            keys = new Set(yield* index.partitions(assetId))
+            keys = new Map()
+            for (const partitionKey of yield* index.partitions(assetId)) add(keys, partitionKey)
             byAsset.set(key, keys)
           }
           const found = keys
-          return { has: (partitionKey: string) => found.has(partitionKey), keys: () => found }
+          return {
+            has: (partitionKey: string) => found.has(Id.partitionKey(partitionKey)),
+            keys: () => found.values()
+          }
         }),
-        note: ({ assetId, partitionKey }) => byAsset.get(Id.assetKey(assetId))?.add(partitionKey),
+        note: ({ assetId, partitionKey }) => {
+          const keys = byAsset.get(Id.assetKey(assetId))
+          if (keys !== undefined) add(keys, partitionKey)
+        },
         retire: (assetId, retired) => {
           const keys = byAsset.get(Id.assetKey(assetId))
           if (keys === undefined) return
-          const gone = new Set(retired.map(Id.partitionKey))
-          for (const key of keys) if (gone.has(Id.partitionKey(key))) keys.delete(key)
+          for (const key of retired) keys.delete(Id.partitionKey(key))
         },
         forget: () => byAsset.clear()
       })

@@ -1,6 +1,7 @@
 import { Clock, Context, Duration, Effect, Layer, Result, Schedule } from "effect"
 import type * as Asset from "../domain/Asset.ts"
 import * as Id from "../domain/Id.ts"
+import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import { idOf, type Update } from "../domain/materialization/MaterializationDecide.ts"
 import type { Cause } from "../domain/materialization/MaterializationEvents.ts"
 import * as PartitionMapping from "../domain/PartitionMapping.ts"
@@ -15,8 +16,8 @@ import { decode as decodeKeys } from "./PartitionKeysActor.ts"
 import { KnownPartitions } from "./KnownPartitions.ts"
 import { UpdateGraph } from "./UpdateGraph.ts"
 
-/** Runs that one update may start. */
-const startedMax = 10_000
+/** Runs that one update may start: a month of minutes is below it. */
+const startedMax = 50_000
 const toldAtOnce = 32
 
 /** No partitions at all, and whether anybody wanted to know. */
@@ -38,11 +39,31 @@ const unasked = () => {
   }
 }
 
-/** What one page of the log asks of one Materialization actor. */
-interface Asked {
+/** What one page of the log has for one Materialization actor: updates and reasons for none, in the log's order. */
+interface Told {
   readonly workflow: string
   readonly partitionKey: string
-  readonly updates: Array<Update>
+  readonly items: Array<Update | { readonly cause: Cause; readonly why: string }>
+}
+
+/** The actor takes in what lies beyond the newest it has seen: so it is told in order, updates that follow together. */
+const commandsOf = ({ items, partitionKey, workflow }: Told): ReadonlyArray<MaterializationDecide.Unstamped> => {
+  const commands: Array<MaterializationDecide.Unstamped> = []
+  let updates: Array<Update> = []
+  const request = () => {
+    if (updates.length > 0) commands.push({ _tag: "Request", workflow, partitionKey, updates })
+    updates = []
+  }
+  for (const item of items) {
+    if ("priority" in item) {
+      updates.push(item)
+      continue
+    }
+    request()
+    commands.push({ _tag: "Skip", workflow, partitionKey, ...item })
+  }
+  request()
+  return commands
 }
 
 /**
@@ -62,13 +83,10 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
       const known = yield* KnownPartitions
       const name = "materializer_v1"
 
-      const skip = (workflow: string, partitionKey: string, cause: Cause, why: string) =>
-        materializations.execute(idOf(workflow, partitionKey), { _tag: "Skip", workflow, partitionKey, cause, why })
-
       /** The runs that the update starts in one consumer; a reason when there is none. */
       const follow = Effect.fnUntraced(function* (route: Route, cause: Cause, now: number) {
         const startedBy = (upstream: PartitionMapping.Known, consumer: PartitionMapping.Known) =>
-          PartitionMapping.started(route.mapping, cause.partitionKey, upstream, consumer, now, startedMax)
+          mapped(route, cause, upstream, consumer, now)
         // Most mappings go by the key alone: the recorded partitions are read only for those that ask.
         const probe = unasked()
         let started = startedBy(probe, probe)
@@ -109,16 +127,17 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
       const handle = Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
         const routes: Routes = yield* graph.current
         const now = yield* Clock.currentTimeMillis
-        const asked = new Map<string, Asked>()
-        const skipped: Array<Effect.Effect<unknown>> = []
-        const ask = (workflow: string, partitionKey: string, update: Update) => {
+        const told = new Map<string, Told>()
+        const tell = (workflow: string, partitionKey: string, item: Told["items"][0]) => {
           const id = idOf(workflow, partitionKey)
-          const before = asked.get(id)
-          if (before === undefined) return void asked.set(id, { workflow, partitionKey, updates: [update] })
-          // Two steps that consume the same asset are told of one update.
-          const last = before.updates[before.updates.length - 1]!
-          if (last.cause.position !== update.cause.position) before.updates.push(update)
-          else if (update.priority < last.priority) before.updates[before.updates.length - 1] = update
+          const before = told.get(id)
+          if (before === undefined) return void told.set(id, { workflow, partitionKey, items: [item] })
+          const last = before.items[before.items.length - 1]!
+          if (last.cause.position !== item.cause.position) return void before.items.push(item)
+          // Two steps that consume the same asset are told of one update; and where one of them runs, it is no skip.
+          if ("priority" in item && (!("priority" in last) || item.priority < last.priority)) {
+            before.items[before.items.length - 1] = item
+          }
         }
         for (const recorded of events) {
           if (recorded.type === "PartitionKeysRetired") {
@@ -137,7 +156,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
             const priority = routes.refreshes.get(refreshKey(maker, assetId))
             const runPartition = "runPartitionKey" in event ? (event.runPartitionKey ?? "") : ""
             const partition = workflow === undefined ? cause.partitionKey : runPartition
-            if (priority !== undefined) ask(maker, partition, { cause, priority, cyclic: false })
+            if (priority !== undefined) tell(maker, partition, { cause, priority, cyclic: false })
           }
           const wanted = reason === "expiry" ? "expired" : "produced"
           for (const route of routes.consumers.get(Id.assetKey(assetId)) ?? []) {
@@ -148,15 +167,17 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
             const { cyclic, priority } = route
             // Who waited for it uses it: to be started by it again would never end.
             const others = runs.filter((key) => !isPulledFor(cause.pulledFor, route.workflow, key))
-            for (const partitionKey of others) ask(route.workflow, partitionKey, { cause, priority, cyclic })
+            for (const partitionKey of others) tell(route.workflow, partitionKey, { cause, priority, cyclic })
             const none = runs.length === 0 ? why : "it was made for a step of this workflow that waited for it"
-            if (others.length === 0) skipped.push(skip(route.workflow, cause.partitionKey, cause, none))
+            if (others.length === 0) tell(route.workflow, cause.partitionKey, { cause, why: none })
           }
         }
-        const told = [...asked].map(([id, { partitionKey, updates, workflow }]) =>
-          materializations.execute(id, { _tag: "Request", workflow, partitionKey, updates })
+        yield* Effect.forEach(
+          told,
+          ([id, asked]) =>
+            Effect.forEach(commandsOf(asked), (command) => materializations.execute(id, command), { discard: true }),
+          { concurrency: toldAtOnce, discard: true }
         )
-        yield* Effect.forEach([...skipped, ...told], (effect) => effect, { concurrency: toldAtOnce, discard: true })
       })
 
       const types = ["AssetProduced", "AssetExpired", "AssetMarkedStale", "PartitionKeysRetired"]
@@ -172,6 +193,25 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
       return Materializer.of({ name })
     })
   )
+}
+
+/**
+ * A rule that fails on this key costs this route its runs, visibly, and nobody else theirs: the same event would fail
+ * again for ever.
+ */
+const mapped = (
+  route: Route,
+  { partitionKey }: Cause,
+  upstream: PartitionMapping.Known,
+  consumer: PartitionMapping.Known,
+  now: number
+): Result.Result<PartitionMapping.Started, { readonly message: string }> => {
+  try {
+    return PartitionMapping.started(route.mapping, partitionKey, upstream, consumer, now, startedMax)
+  } catch (thrown) {
+    const message = `its runs cannot be told from this partition: ${thrown instanceof Error ? thrown.message : thrown}`
+    return Result.fail({ message })
+  }
 }
 
 /** Nothing is known of who made what was announced from outside. */

@@ -2,6 +2,7 @@ import { Result, Schema } from "effect"
 import { AssetId, Freshness } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
 import { partitionKeyFault } from "../domain/Partitioning.ts"
+import { source as provenance } from "../domain/Provenance.ts"
 import { attributes, type CloudEventInvalid, parse, strict, Timestamp } from "./CloudEvent.ts"
 
 /** The name of one partition: 1 to 200 characters without control characters. */
@@ -12,6 +13,10 @@ export const payloadBytesMax = 64 * 1024
 export const eventBytesMax = 1024 * 1024
 /** Most objects of one announcement. */
 export const locationsMax = 1_000
+
+/** What this runtime says itself of assets that it found; nobody else may, or their updates would be taken for those. */
+export const sourceFault = (source: string): string | undefined =>
+  source === provenance ? `must name the system that announces; "${provenance}" is this runtime's own word` : undefined
 
 const named = Schema.String.check(Schema.isNonEmpty({ message: "must not be empty" }))
 
@@ -37,6 +42,7 @@ const Payload = Schema.Json.check(
 
 const Announced = Schema.Struct({
   ...attributes,
+  source: attributes.source.check(Schema.makeFilter((source: string) => sourceFault(source) ?? true)),
   type: Schema.Literal("asset.produced"),
   subject: Schema.optionalKey(Schema.String),
   time: Schema.optionalKey(Timestamp),

@@ -13,6 +13,7 @@ import {
   type Problem
 } from "./JsonBounds.ts"
 import { partitionKeyFault } from "./Partitioning.ts"
+import { quietHoursFault } from "./QuietHours.ts"
 import * as StepKind from "./StepKind.ts"
 
 /** Longest time in ms that a timer takes (2^31 - 1, about 24.8 days): the bound of every time-out and delay. */
@@ -270,7 +271,10 @@ export const Workflow = Schema.Struct({
   concurrency: Schema.optionalKey(int(1, 10_000)),
   recovery: orElse(Schema.Struct({ enabled: orElse(Schema.Boolean, true) }), {}),
   schedule: Schema.optionalKey(Schedule),
-  quietHours: orElse(listUpTo(QuietHours, 20), []),
+  quietHours: orElse(
+    listUpTo(QuietHours, 20).check(Schema.makeFilter((windows) => quietHoursFault(windows) ?? true)),
+    []
+  ),
   steps: listUpTo(StepDefinition, Lists.stepsMax).check(
     Schema.isMinLength(1, { message: "must list at least one step" })
   )

@@ -33,6 +33,10 @@ export const assetKey = (assetId: string): string => withoutCase(assetId)
 /** Partition keys are compared without case, too; people are shown them as they were first written. */
 export const partitionKey = (key: string): string => withoutCase(key)
 
+/** Whether both name the same partition. */
+export const isSameKey = (one: string, other: string): boolean =>
+  one === other || (one.length === other.length && partitionKey(one) === partitionKey(other))
+
 /** The id of what is kept for one workflow and partition; a run without a partition has the key "". */
 export const workflowPartition = (workflow: string, key: string): string => ofParts(workflow, withoutCase(key))
 

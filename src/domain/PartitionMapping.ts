@@ -118,7 +118,7 @@ export const started = (
   if (fault !== undefined) return none(fault)
   switch (name._tag) {
     case "Constant":
-      return name.key === producedKey ? every() : none(`only partition ${quoted(name.key)} is consumed`)
+      return Id.isSameKey(name.key, producedKey) ? every() : none(`only partition ${quoted(name.key)} is consumed`)
     case "Around": {
       const key = inside(name, producedKey)
       return key === undefined
@@ -189,13 +189,13 @@ const recorded = (known: Known, limit: number): Result.Result<Needed, BeyondLimi
   return keys.length === 0 ? nothing(nothingProduced) : Result.succeed({ keys })
 }
 
-/** Keys are compared without case. */
-const isDeclared = (keys: ReadonlyArray<string>, key: string): boolean =>
-  keys.includes(key) || keys.some((declared) => Id.partitionKey(declared) === Id.partitionKey(key))
+/** Whether the key is among them: keys are compared without case. */
+const isAmong = (keys: ReadonlyArray<string>, key: string): boolean =>
+  keys.includes(key) || keys.some((declared) => Id.isSameKey(declared, key))
 
 /** The one partition, if the asset has it. */
 const member = (partitioning: Partitioning | undefined, key: string, now: number): Needed => {
-  if (partitioning?.type === "static" && !isDeclared(partitioning.keys, key)) {
+  if (partitioning?.type === "static" && !isAmong(partitioning.keys, key)) {
     return { keys: [], reason: `${quoted(key)} is not a declared key of the consumed asset` }
   }
   if (partitioning?.type === "dynamic" && key === "") {
@@ -249,7 +249,7 @@ const startedByNewest = (
   const notAmong = () => none(`${quoted(producedKey)} is not among the newest ${count}`)
   if (upstream?.type !== "timeWindow") {
     const keys = upstream?.type === "static" ? upstream.keys : [...upstreamKnown.keys()]
-    return keys.slice(-count).includes(producedKey) ? every() : notAmong()
+    return isAmong(keys.slice(-count), producedKey) ? every() : notAmong()
   }
   const produced = begun(upstream, producedKey, now)
   if (Result.isFailure(produced)) return none(`the consumed window ${produced.failure}`)
@@ -298,7 +298,7 @@ const runOf = (consumer: Partitioning | undefined, key: string, now: number): St
   if (consumer === undefined) return { runs: [key] }
   const refuse = (reason: string): Started => ({ runs: [], reason })
   if (key === "") return refuse("the production has no partition key, and the runs of the consumer have one")
-  if (consumer.type === "static" && !isDeclared(consumer.keys, key)) {
+  if (consumer.type === "static" && !isAmong(consumer.keys, key)) {
     return refuse(`${quoted(key)} is not a declared key of the consumer`)
   }
   if (consumer.type === "timeWindow") {

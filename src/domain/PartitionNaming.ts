@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { isSameKey } from "./Id.ts"
 import * as Template from "./Template.ts"
 
 /** A cache: what a template names follows from its text. */
@@ -27,10 +28,13 @@ export const naming = (template: string): Naming => {
 export const inside = (
   { prefix, suffix }: Extract<Naming, { readonly _tag: "Around" }>,
   key: string
-): string | undefined =>
-  key.length > prefix.length + suffix.length && key.startsWith(prefix) && key.endsWith(suffix)
-    ? key.slice(prefix.length, key.length - suffix.length)
+): string | undefined => {
+  if (key.length <= prefix.length + suffix.length) return undefined
+  const end = key.length - suffix.length
+  return isSameKey(key.slice(0, prefix.length), prefix) && isSameKey(key.slice(end), suffix)
+    ? key.slice(prefix.length, end)
     : undefined
+}
 
 const readNaming = (template: string): Naming => {
   const parts = Result.getOrElse(Template.parse(template), () => undefined)

@@ -23,6 +23,20 @@ const isQuiet = (window: QuietWindow, atMs: number): boolean => {
   return from <= to ? now >= from && now < to : now >= from || now < to
 }
 
+/** What is wrong with them all together, or undefined: on no day of the year is any minute free. */
+export const quietHoursFault = (windows: ReadonlyArray<QuietWindow>): string | undefined => {
+  // One day of either half of a year: zones differ in when their clocks change.
+  const never = [winterMs, summerMs].every((at) => {
+    const until = quietUntil(windows, at)
+    return until !== null && quietUntil(windows, until) !== null
+  })
+  return never ? "must leave a minute of the day free: automatic runs would never start" : undefined
+}
+
+/** 2026-01-15 and 2026-07-15, 00:00 UTC. */
+const winterMs = 1_768_435_200_000
+const summerMs = 1_784_073_600_000
+
 /**
  * When automatic runs may start again, epoch ms: the first whole minute after `atMs` that no window covers; null: they
  * may start now. Windows that leave no minute of a day free hold for a day at a time.

@@ -60,14 +60,15 @@ export const windowOf = (spec: Spec, key: string): Result.Result<Window, string>
   const plain = format.read(key)
   const marked = plain === undefined && unitMs !== undefined ? format.read(key.replace(mark, "")) : undefined
   const localMs = plain ?? marked
-  if (localMs === undefined || localMs < instantMsMin || localMs > instantMsMax) {
+  const frames = localMs === undefined ? [] : framesNamed(calendar, localMs)
+  // A window of the first or the last day can reach beyond what has windows, by the distance of its zone from UTC.
+  if (localMs === undefined || frames.some(({ end, start }) => start < instantMsMin || end - 1 > instantMsMax)) {
     const example = windowAt(spec, exampleMs).key
     const text = spec.format ?? defaultFormats[spec.granularity]
     return Result.fail(
       `must name ${spec.granularity === "hour" ? "an" : "a"} ${spec.granularity} as in ${JSON.stringify(example)} (${text}), not ${JSON.stringify(key)}`
     )
   }
-  const frames = framesNamed(calendar, localMs)
   const windows = frames.map((frame) => ({ key: keyOf(calendar, frame), start: frame.start, end: frame.end }))
   const found = windows.find((window) => window.key === key)
   if (found !== undefined) return Result.succeed(found)

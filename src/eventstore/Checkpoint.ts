@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Position } from "./EventStore.ts"
+import { standAside } from "./SafeHorizon.ts"
 
 /**
  * What became of a compare-and-set. `stored`: it was at `from` and is at `to` now. `already`: somebody has stored `to`.
@@ -33,7 +34,7 @@ export const open = Effect.fnUntraced(function* (
 
 /**
  * Moves the checkpoint; to be called first in the transaction that handles the events, because it locks the row: a
- * second reader waits here and then finds it moved.
+ * second reader waits here and then finds it moved. That transaction writes no events: it holds back no reader.
  */
 export const move = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -43,7 +44,7 @@ export const move = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Outcome, SqlError> {
   const moved = yield* sql`
     UPDATE subscriptions SET position = ${to}, error = NULL, heartbeat_at = now()
-    WHERE name = ${name} AND position IS NOT DISTINCT FROM ${from} RETURNING name`
+    WHERE name = ${name} AND position IS NOT DISTINCT FROM ${from} RETURNING name, ${sql.literal(standAside)}`
   if (moved.length > 0) return "stored"
   const rows = yield* sql<Row>`SELECT position FROM subscriptions WHERE name = ${name}`
   const current = rows[0]?.position ?? null

@@ -87,8 +87,9 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
 export interface Page {
   readonly events: ReadonlyArray<RecordedEvent>
   /**
-   * Go on after this; equals the `after` that was given when the log has nothing after it. With a filter it may be
-   * beyond the last event of the page: what the filter left out need not be read again.
+   * Go on after this; equals the `after` that was given when the log has nothing after it. With a filter a page of
+   * fewer events than asked for has it at the newest event that was looked at: what the filter left out need not be
+   * read again.
    */
   readonly next: Position | null
 }

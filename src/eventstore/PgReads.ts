@@ -3,15 +3,16 @@ import * as EventRow from "./EventRow.ts"
 import type { EventStore, Position } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
 import type { Ask, Values } from "./PgAsk.ts"
+import * as SafeHorizon from "./SafeHorizon.ts"
 
 const commandAgeMaxMs = 7 * 24 * 60 * 60_000
 const readAllMax = 10_000
 
 /**
  * Below this bound nothing can still commit: events of earlier epochs, and of transactions that ended before the oldest
- * that is open.
+ * that is open and may write events.
  */
-const horizon = "((SELECT l.epoch FROM log_epoch l), pg_snapshot_xmin(pg_current_snapshot()))"
+const horizon = `((SELECT l.epoch FROM log_epoch l), ${SafeHorizon.firstOpen})`
 
 /** The reading half of the event store. */
 export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
@@ -21,18 +22,27 @@ export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes"
     )
 
   const readAll: EventStore["Service"]["readAll"] = Effect.fnUntraced(function* ({ after, category, limit, types }) {
-    const isFiltered = category !== undefined || types !== undefined
-    // Asked before the page, so that it cannot be beyond what the page saw.
-    const level = isFiltered ? firstPosition(yield* ask(readLevel, [])) : null
-    const { epoch, globalPosition, transactionId } = LogPosition.parts(after)
-    const rows = yield* ask(readLog, [
-      ...[epoch, transactionId, globalPosition, Math.min(limit, readAllMax)],
-      ...[category === undefined ? null : `${category}-`, types === undefined ? null : types.join(separator)]
+    const from = LogPosition.parts(after)
+    const size = Math.min(limit, readAllMax)
+    const page = [from.epoch, from.transactionId, from.globalPosition, size]
+    if (category === undefined && types === undefined) {
+      const events = toEvents(yield* ask(readLog, page))
+      return { events, next: events[events.length - 1]?.position ?? after }
+    }
+    // The page ends at the bound that the level was found below: of its own it could see less than that, and what
+    // lies between would be passed over.
+    const [bound] = yield* ask(readLevel, [])
+    const [epoch, transactionId, ...newest] = bound!
+    const level = newest[0] === null ? null : firstPosition([newest])
+    const rows = yield* ask(readFiltered, [
+      ...page,
+      ...[category === undefined ? null : `${category}-`, types === undefined ? null : types.join(separator)],
+      ...[epoch, transactionId]
     ])
-    const events = rows.map((row) => EventRow.toEvent(row[0] as string, row.slice(1) as unknown as EventRow.Row))
+    const events = toEvents(rows)
     const last = events[events.length - 1]?.position ?? after
     // What the filter left out need not be looked at again.
-    const isExhausted = events.length < Math.min(limit, readAllMax)
+    const isExhausted = events.length < size
     return { events, next: isExhausted && level !== null && (last === null || level > last) ? level : last }
   })
 
@@ -62,6 +72,9 @@ export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes"
 const firstPosition = ([row]: Values): Position | null =>
   row === undefined ? null : LogPosition.of(row[0] as number, row[1] as string, row[2] as bigint)
 
+const toEvents = (rows: Values) =>
+  rows.map((row) => EventRow.toEvent(row[0] as string, row.slice(1) as unknown as EventRow.Row))
+
 const firstColumn = (rows: Values): ReadonlyArray<string> => rows.map((row) => row[0] as string)
 
 const readStream = `SELECT ${EventRow.columns} FROM events e
@@ -70,18 +83,29 @@ const readStream = `SELECT ${EventRow.columns} FROM events e
 
 const separator = "\x1e"
 
-const readLog = `SELECT s.stream_name, ${EventRow.columns} FROM events e JOIN streams s USING (stream_id)
+const pageOf = (bound: string, filter: string) => `SELECT s.stream_name, ${EventRow.columns}
+  FROM events e JOIN streams s USING (stream_id)
   WHERE (e.epoch, e.transaction_id, e.global_position) > ($1::int, $2::text::xid8, $3::bigint)
-    AND (e.epoch, e.transaction_id) < ${horizon}
-    AND ($5::text IS NULL OR starts_with(s.stream_name, $5::text))
-    AND ($6::text IS NULL OR e.type = ANY ((SELECT string_to_array($6::text, E'${separator}'))::text[]))
+    AND (e.epoch, e.transaction_id) < ${bound} ${filter}
   ORDER BY e.epoch, e.transaction_id, e.global_position LIMIT $4::int`
+
+const readLog = pageOf(horizon, "")
+
+const readFiltered = pageOf(
+  "($7::int, $8::text::xid8)",
+  `AND ($5::text IS NULL OR starts_with(s.stream_name, $5::text))
+    AND ($6::text IS NULL OR e.type = ANY ((SELECT string_to_array($6::text, E'${separator}'))::text[]))`
+)
 
 const newestFirst = "ORDER BY e.epoch DESC, e.transaction_id DESC, e.global_position DESC LIMIT 1"
 
-/** The newest event below the horizon. */
-const readLevel = `SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e
-  WHERE (e.epoch, e.transaction_id) < ${horizon} ${newestFirst}`
+/** The bound, and the newest event below it. */
+const readLevel = `SELECT h.epoch, h.first_open::text, newest.*
+  FROM (SELECT l.epoch, ${SafeHorizon.firstOpen} AS first_open FROM log_epoch l OFFSET 0) AS h
+  LEFT JOIN LATERAL (
+    SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e
+    WHERE (e.epoch, e.transaction_id) < (h.epoch, h.first_open) ${newestFirst}
+  ) AS newest ON true`
 
 /** Committed, so readAll reaches it when everything before it has ended. */
 const readHead = `SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e ${newestFirst}`

@@ -1,5 +1,6 @@
 import { type Context, Effect, Option } from "effect"
 import type { Ask } from "./PgAsk.ts"
+import { standAside } from "./SafeHorizon.ts"
 import type { Snapshots } from "./Snapshots.ts"
 
 /** Snapshots in Postgres, one row for each long stream. */
@@ -23,6 +24,7 @@ const writeRow = `INSERT INTO snapshots AS s (stream_name, stream_version, hash,
   VALUES ($1, $2::int, decode($3, 'hex'), $4, $5)
   ON CONFLICT (stream_name) DO UPDATE SET stream_version = excluded.stream_version, hash = excluded.hash,
     state_hash = excluded.state_hash, state = excluded.state
-  WHERE s.stream_version <= excluded.stream_version OR s.state_hash <> excluded.state_hash`
+  WHERE s.stream_version <= excluded.stream_version OR s.state_hash <> excluded.state_hash
+  RETURNING ${standAside}`
 
 const deleteRow = `DELETE FROM snapshots s WHERE s.stream_name = $1 AND s.stream_version = $2::int`

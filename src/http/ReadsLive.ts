@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { subscription } from "../bus/Publisher.ts"
 import type { Position } from "../eventstore/EventStore.ts"
+import * as SafeHorizon from "../eventstore/SafeHorizon.ts"
 import { available } from "../projections/Available.ts"
 import * as BackfillListQuery from "../projections/BackfillListQuery.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
@@ -80,12 +81,8 @@ export const layer = Layer.effect(
         metrics.flatMap(({ name, samples }) => samples.map((sample) => metricRow(name, sample)))
       ),
       projections: runner.status,
-      horizonHolder: Effect.map(
-        available(sql<{ pid: number; ageMs: number; database: string | null }>`
-          SELECT pid, (extract(epoch FROM now() - xact_start) * 1000)::float8 AS "ageMs", datname AS database
-          FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
-          ORDER BY xact_start LIMIT 1`),
-        ([holder]) => holder ?? null
+      horizonHolder: Effect.map(withSql(available(SafeHorizon.oldestHolder)), (holder) =>
+        holder === null ? null : { pid: holder.pid, ageMs: holder.ageMs, database: holder.database }
       )
     })
   })

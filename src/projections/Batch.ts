@@ -2,6 +2,7 @@ import { Cause, Effect, Exit, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { EventStore, type LogUnavailable, type Position } from "../eventstore/EventStore.ts"
+import { standAside } from "../eventstore/SafeHorizon.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import { type Group, type Member, order } from "./Member.ts"
 import { LogEvent, type UndecodableEvent } from "./Projection.ts"
@@ -44,8 +45,8 @@ export const advance = Effect.fnUntraced(function* (
   const page = yield* store.readAll({ after: position, limit, ...filter })
   const inside = bound === null ? page.events : page.events.filter((event) => event.position <= bound)
   const isShort = page.events.length < limit
-  // Everything up to the bound was visible before this read began, so a short or overshooting page has reached it.
-  const reached = bound !== null && (isShort || inside.length < page.events.length || order(page.next) === bound)
+  // The bound is where something stands in the log, so a page that has seen it ends there or beyond.
+  const reached = bound !== null && order(page.next) >= bound
   const next = reached ? bound : page.next
   const read = inside.length
   if (next === null || next === position) return { read, isLevel: isShort || reached }
@@ -53,6 +54,7 @@ export const advance = Effect.fnUntraced(function* (
   const events = inside.map((recorded) => new LogEvent(recorded))
   yield* sql.withTransaction(
     Effect.gen(function* () {
+      yield* sql`SELECT ${sql.literal(standAside)}`
       for (const member of members) yield* feed(member, events)
       yield* Checkpoints.move(
         sql,

@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
+import { standAside } from "../eventstore/SafeHorizon.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import type { Member } from "./Member.ts"
 
@@ -69,6 +70,7 @@ const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, memb
   const schema = sql(member.schema!)
   yield* sql.withTransaction(
     Effect.gen(function* () {
+      yield* sql`SELECT ${sql.literal(standAside)}`
       yield* sql`DROP SCHEMA IF EXISTS ${schema} CASCADE`
       yield* sql`CREATE SCHEMA ${schema}`
       for (const table of member.projection.tables) {
@@ -88,7 +90,7 @@ const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, memb
 export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Member) =>
   sql.withTransaction(
     Effect.gen(function* () {
-      const [current] = yield* sql<{ name: string }>`SELECT current_schema()::text AS name`
+      const [current] = yield* sql<{ name: string }>`SELECT current_schema()::text AS name, ${sql.literal(standAside)}`
       // A waiting DROP holds up every later reader: rather let them pass and try again.
       yield* sql`SELECT set_config('lock_timeout', ${`${switchLockMs}ms`}, true)`
       for (const table of rebuilt.projection.tables) {

@@ -10,7 +10,7 @@ import {
 import { demands, wakeAt } from "../../src/domain/materialization/MaterializationDemand.ts"
 import type { Event } from "../../src/domain/materialization/MaterializationEvents.ts"
 import { initial } from "../../src/domain/materialization/MaterializationState.ts"
-import { quietUntil } from "../../src/domain/QuietHours.ts"
+import { quietHoursFault, quietUntil } from "../../src/domain/QuietHours.ts"
 
 const backoff = { baseMs: 1_000, maxMs: 4_000 }
 const update = (position: string, more: Partial<Update> = {}): Update => ({
@@ -129,8 +129,20 @@ describe("one workflow and partition that keeps itself fresh", () => {
     tell(0, request(update("a")))
     const runId = active()
     fail(0)
-    assert.deepStrictEqual(tell(10, { _tag: "EndRun", runId, outcome: "succeeded" }), ["Ended", "Started"])
+    assert.deepStrictEqual(tell(10, { _tag: "EndRun", runId, outcome: "succeeded" }), ["Ended"])
     assert.strictEqual(state().failures, 0)
+    assert.strictEqual(state().wanted, null, "its update is answered: nothing is to be repeated")
+    assert.deepStrictEqual(tell(20, request(update("b"))), ["Requested", "Started"])
+  })
+
+  it("an update that came after a failed run still runs when that one is recovered", () => {
+    const { active, fail, state, tell } = actor()
+    tell(0, request(update("a")))
+    const runId = active()
+    fail(0)
+    tell(5, request(update("b")))
+    assert.deepStrictEqual(tell(10, { _tag: "EndRun", runId, outcome: "succeeded" }), ["Ended", "Started"])
+    assert.strictEqual(state().active!.cause.position, "b")
   })
 
   it("F61: quiet hours hold the run until they end", () => {
@@ -176,6 +188,13 @@ describe("quiet hours", () => {
     assert.strictEqual(quietUntil([night], at("2024-03-30T22:00:00Z")), at("2024-03-31T04:00:00Z"), "clocks go forward")
     assert.strictEqual(quietUntil([night], at("2024-01-11T05:00:00Z")), null)
   })
+  it("are refused when they leave no minute free, and not when there is one", () => {
+    const from = (from: string, to: string) => ({ from, to, timezone: "Europe/Berlin" })
+    assert.include(quietHoursFault([from("00:00", "12:00"), from("12:00", "00:00")]), "leave a minute")
+    assert.strictEqual(quietHoursFault([from("00:00", "12:00"), from("12:01", "00:00")]), undefined)
+    assert.strictEqual(quietHoursFault([]), undefined)
+  })
+
   it("two windows that join hold until the end of the second", () => {
     const morning = { from: "06:00", to: "07:30", timezone: "Europe/Berlin" }
     assert.strictEqual(quietUntil([night, morning], at("2024-01-10T23:00:00Z")), at("2024-01-11T06:30:00Z"))

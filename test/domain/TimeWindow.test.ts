@@ -328,6 +328,17 @@ describe("TimeWindow", () => {
     assert.deepStrictEqual(range(2), Result.fail("must span at most 2 windows: 2026-01-03 is beyond"))
   })
 
+  it("knows no key whose window reaches beyond the years 1 to 9998 by its zone's distance from UTC (F64)", () => {
+    const berlin = { granularity: "day" as const, timezone: "Europe/Berlin" }
+    assert.isTrue(Result.isFailure(TimeWindow.windowOf(berlin, "0001-01-01")))
+    const second = TimeWindow.windowOf(berlin, "0001-01-02")
+    assert.isTrue(Result.isSuccess(second))
+    if (Result.isSuccess(second)) TimeWindow.windowAt(berlin, second.success.start)
+    const newYork = { granularity: "day" as const, timezone: "America/New_York" }
+    assert.isTrue(Result.isFailure(TimeWindow.windowOf(newYork, "9998-12-31")))
+    assert.isTrue(Result.isSuccess(TimeWindow.windowOf({ ...berlin, timezone: "UTC" }, "0001-01-01")))
+  })
+
   it("refuses instants outside the years 1 to 9998 instead of naming them wrongly", () => {
     for (const bad of [Number.NaN, TimeWindow.instantMsMin - 1, TimeWindow.instantMsMax + 1]) {
       assert.throws(() => TimeWindow.windowAt(spec("day"), bad), /no instant in ms of the years/)

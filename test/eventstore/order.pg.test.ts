@@ -1,9 +1,9 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Fiber, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as AppendStatement from "../../src/eventstore/AppendStatement.ts"
-import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { EventStore, type Page, type Position } from "../../src/eventstore/EventStore.ts"
 import * as LogPosition from "../../src/eventstore/LogPosition.ts"
 import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import * as SafeHorizon from "../../src/eventstore/SafeHorizon.ts"
@@ -49,6 +49,73 @@ layer(TestServer.layer, { excludeTestServices: true })("the order of the log", (
       const second = yield* store.readAll({ after: first.next, limit: 10 })
       assert.deepStrictEqual(names(second), ["run-slow", "run-fast"])
       assert.strictEqual(second.next, fast.position)
+    })
+  )
+
+  check(
+    "who only writes what is derived from the log holds nobody back, and is not named as who does",
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const { config } = yield* PgClient.PgClient
+      const reader = yield* PgConnection.make(config)
+      yield* reader.query("CREATE TABLE derived (nth int)")
+      yield* reader.query("BEGIN")
+      yield* reader.query(`SELECT ${SafeHorizon.standAside}`)
+      yield* reader.query("INSERT INTO derived VALUES (1)")
+      yield* store.append(appendOf({ streamName: "run-1" }))
+      assert.deepStrictEqual(names(yield* store.readAll({ after: null, limit: 10 })), ["run-1"])
+      assert.deepStrictEqual(names(yield* store.readAll({ after: null, limit: 10, types: ["Happened"] })), ["run-1"])
+      assert.strictEqual(yield* SafeHorizon.oldestHolder, null)
+      yield* reader.query("COMMIT")
+
+      // The same session is a writer like any other as soon as that transaction has ended.
+      yield* reader.query("BEGIN")
+      yield* reader.query("INSERT INTO derived VALUES (2)")
+      yield* store.append(appendOf({ streamName: "run-2" }))
+      assert.deepStrictEqual(names(yield* store.readAll({ after: null, limit: 10 })), ["run-1"])
+      assert.strictEqual((yield* SafeHorizon.oldestHolder)?.pid, reader.processId)
+      yield* reader.query("COMMIT")
+      assert.deepStrictEqual(names(yield* store.readAll({ after: null, limit: 10 })), ["run-1", "run-2"])
+    })
+  )
+
+  check(
+    "readers skip no event while transactions that hold nobody back come and go (T36)",
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const { config } = yield* PgClient.PgClient
+      const count = 1_500
+      const writes = Array.from({ length: count }, (_, nth) => `run-${nth}`)
+      const deriving = Effect.gen(function* () {
+        const session = yield* PgConnection.make(config)
+        yield* session.query("CREATE TEMPORARY TABLE derived (nth int)")
+        while (true) {
+          yield* session.query("BEGIN")
+          yield* session.query(`SELECT ${SafeHorizon.standAside}`)
+          yield* session.query("INSERT INTO derived VALUES (1)")
+          yield* session.query("COMMIT")
+        }
+      })
+      const read = Effect.fnUntraced(function* (types?: ReadonlyArray<string>) {
+        const seen: Array<string> = []
+        let after: Position | null = null
+        while (seen.length < count) {
+          const page: Page = yield* store.readAll({ after, limit: 10_000, ...(types && { types }) })
+          seen.push(...names(page))
+          after = page.next
+        }
+        return seen
+      })
+      for (let nth = 0; nth < 3; nth++) yield* Effect.forkScoped(deriving)
+      const readers = yield* Effect.all([Effect.forkScoped(read()), Effect.forkScoped(read(["Happened"]))])
+      // Every other event is wanted by nobody who filters, so that pages without any are passed over.
+      for (const streamName of writes) {
+        yield* store.append(appendOf({ streamName }))
+        yield* store.append(appendOf({ streamName: `other-${streamName}`, events: [{ type: "Ignored" }] }))
+      }
+      const [all, wanted] = yield* Effect.all(readers.map(Fiber.join)).pipe(Effect.timeout("20 seconds"))
+      assert.deepStrictEqual(wanted, writes)
+      assert.strictEqual(new Set(all).size, all!.length)
     })
   )
 

@@ -73,6 +73,16 @@ describe("a production that another system announces", () => {
     )
   })
 
+  it.live("cannot say that it comes from this runtime itself: its update would be taken for nobody's", () =>
+    play({ jobs, workflows: { report } }, () =>
+      Effect.gen(function* () {
+        const refused = yield* announce("erp.orders", { payload: 1, source: "provenance" })
+        assert.strictEqual(refused.status, 400)
+        assert.include(refused.text, "own word")
+      })
+    )
+  )
+
   it.live("F53: is recorded with its objects and starts whoever consumes it, with who announced it", () =>
     play({ jobs, workflows: { report } }, (folder) =>
       Effect.gen(function* () {

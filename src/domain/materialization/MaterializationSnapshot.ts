@@ -32,11 +32,17 @@ export const MaterializationSnapshot: Schema.Codec<State, unknown> = Schema.Stru
       count: Schema.Int,
       priority: Schema.Int,
       cyclic: Schema.Boolean,
-      since: Schema.Int
+      since: Schema.Int,
+      repeats: Schema.optionalKey(Schema.String)
     })
   ),
   held: Schema.NullOr(Schema.Struct({ until: Schema.Int, by: HeldBy })),
-  active: Schema.NullOr(Schema.Struct({ ...run, count: Schema.Int, priority: Schema.Int, launched: Schema.Boolean })),
+  active: Schema.NullOr(
+    Schema.Struct({
+      ...{ ...run, count: Schema.Int, priority: Schema.Int, launched: Schema.Boolean },
+      repeats: Schema.optionalKey(Schema.String)
+    })
+  ),
   sequence: Schema.Int,
   failures: Schema.Int,
   coolUntil: Schema.Int,

@@ -10,6 +10,8 @@ export interface Wanted {
   readonly priority: number
   readonly cyclic: boolean
   readonly since: number
+  /** It only repeats this run, which failed: no update has come since. */
+  readonly repeats?: string
 }
 
 /** One thing that was decided, as an operator reads it. */
@@ -38,7 +40,12 @@ export interface State {
   readonly wanted: Wanted | null
   readonly held: { readonly until: number; readonly by: HeldBy } | null
   readonly active:
-    | (AutomaticRun & { readonly count: number; readonly priority: number; readonly launched: boolean })
+    | (AutomaticRun & {
+        readonly count: number
+        readonly priority: number
+        readonly launched: boolean
+        readonly repeats?: string
+      })
     | null
   /** Runs started so far; numbers the next one. */
   readonly sequence: number
@@ -104,15 +111,17 @@ const ended = (state: State, event: Extract<Event, { readonly _tag: "Materializa
   // A failed run is wanted again, unless something newer is: that answers it too.
   const again: Wanted | null =
     retries && active !== null && active.runId === runId
-      ? { cause: active.cause, count: 1, priority: active.priority, cyclic: false, since: at }
+      ? { cause: active.cause, count: 1, priority: active.priority, cyclic: false, since: at, repeats: runId }
       : null
+  // Recovered by hand and well in the end: there is nothing to repeat.
+  const wanted = outcome === "succeeded" && state.wanted?.repeats === runId ? null : state.wanted
   const next: State = {
     ...state,
     active: active?.runId === runId ? null : active,
     failures,
     coolUntil,
     held: null,
-    wanted: state.wanted ?? again,
+    wanted: wanted ?? again,
     runs
   }
   const why =
@@ -140,7 +149,10 @@ export const evolve = (state: State, event: Event): State => {
           partitionKey,
           wanted: null,
           held: null,
-          active: { ...run, count, priority, launched: false },
+          active: {
+            ...{ ...run, count, priority, launched: false },
+            ...(state.wanted?.repeats === undefined ? {} : { repeats: state.wanted.repeats })
+          },
           sequence,
           lastStartedAt: at,
           runs: listed(state.runs, run)

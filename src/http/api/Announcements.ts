@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { AnnouncedLocation, locationsMax } from "../../bus/Announcement.ts"
+import { AnnouncedLocation, locationsMax, sourceFault } from "../../bus/Announcement.ts"
 import { Freshness } from "../../domain/Definition.ts"
 import { AssetId, commandHeaders, done, IsoTime, optionalBody, PartitionKey, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
@@ -16,7 +16,7 @@ const Produced = Schema.Struct({
   locations: Schema.optionalKey(
     Schema.Array(AnnouncedLocation).check(Schema.isMaxLength(locationsMax, { message: tooMany }))
   ),
-  source: Schema.optionalKey(Text(1_000)),
+  source: Schema.optionalKey(Text(1_000).check(Schema.makeFilter((source: string) => sourceFault(source) ?? true))),
   eventId: Schema.optionalKey(Text(1_000)),
   freshness: Schema.optionalKey(Freshness)
 })
