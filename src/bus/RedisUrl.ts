@@ -17,7 +17,8 @@ export class RedisUrlInvalid extends Schema.TaggedError<RedisUrlInvalid>()("Redi
   message: Schema.String
 }) {}
 
-const right =
+/** What the setting takes. */
+export const right =
   "inline, a URL such as redis://user:password@host:6379/0 or rediss://host:6380, or the absolute path of a unix socket"
 const portDefault = 6379
 

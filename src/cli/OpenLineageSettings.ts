@@ -1,5 +1,6 @@
 import { Redacted } from "effect"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import { openLineage } from "./SettingCatalogue.ts"
 import * as SettingText from "./SettingText.ts"
 import type { Given } from "./SettingText.ts"
 
@@ -8,9 +9,9 @@ import type { Given } from "./SettingText.ts"
  * Throws `SettingInvalid`.
  */
 export const read = (given: Given): ReceiverSettings | null => {
-  const base = SettingText.find(given, "OPENLINEAGE_URL")
+  const base = SettingText.textOf(given, openLineage.url)
   if (base === undefined) return null
-  const right = "an http or https URL without parameters, such as http://127.0.0.1:5000"
+  const { right } = openLineage.url
   const url = URL.canParse(base.text) ? new URL(base.text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
     throw SettingText.invalid(base.name, right, base.text)
@@ -19,17 +20,17 @@ export const read = (given: Given): ReceiverSettings | null => {
   if (url.username !== "" || url.password !== "") {
     throw SettingText.invalid(base.name, `${right}, and without user and password (see OPENLINEAGE_API_KEY)`, null)
   }
-  const endpoint = SettingText.find(given, "OPENLINEAGE_ENDPOINT")?.text ?? "api/v1/lineage"
+  const endpoint = SettingText.textOf(given, openLineage.endpoint)?.text ?? openLineage.endpoint.otherwise
   if (/[?#\s\\]/.test(endpoint) || endpoint.includes("://")) {
-    throw SettingText.invalid("OPENLINEAGE_ENDPOINT", "a path such as api/v1/lineage", endpoint)
+    throw SettingText.invalid(openLineage.endpoint.variable, openLineage.endpoint.right, endpoint)
   }
-  const apiKey = SettingText.find(given, "OPENLINEAGE_API_KEY")?.text
+  const apiKey = SettingText.textOf(given, openLineage.apiKey)?.text
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw SettingText.invalid("OPENLINEAGE_API_KEY", "visible ASCII characters without spaces", null)
+    throw SettingText.invalid(openLineage.apiKey.variable, openLineage.apiKey.right, null)
   }
   return {
     url: `${url.href.replace(/\/+$/, "")}/${endpoint.replace(/^\/+/, "")}`,
     apiKey: apiKey === undefined ? null : Redacted.make(apiKey),
-    namespace: SettingText.find(given, "OPENLINEAGE_NAMESPACE")?.text ?? "kintsugi"
+    namespace: SettingText.textOf(given, openLineage.namespace)?.text ?? openLineage.namespace.otherwise
   }
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path"
 import type { RedisAddress } from "../bus/RedisUrl.ts"
 import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
+import * as Catalogue from "./SettingCatalogue.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SettingText from "./SettingText.ts"
@@ -57,34 +58,28 @@ export interface ClientSettings {
   readonly dataDir: string
 }
 
-const dayMs = 86_400_000
-const timerMsMax = 2_147_483_647
-
 /** All settings of `serve` and `demo`, or the first that is wrong. */
 export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
   read(() => {
     refuseLater(given)
-    const app = SettingText.find(given, "KINTSUGI_APP", "app")
+    const app = SettingText.textOf(given, Catalogue.places.app)
     return {
       ...databaseOf(given),
       app: app === undefined ? null : resolve(pathOf(app)),
       host: host(given),
-      port: SettingText.wholeNumber(given, {
-        ...{ variable: "KINTSUGI_PORT", flag: "port", otherwise: 4000 },
-        ...{ minimum: 0, maximum: 65_535 }
-      }),
+      port: SettingText.wholeNumber(given, Catalogue.places.port),
       adminToken: token(given),
-      recovery: onOff(given, "KINTSUGI_RECOVERY", true),
-      concurrency: number(given, "KINTSUGI_CONCURRENCY", 16, 1, 10_000),
-      drainMs: milliseconds(given, "KINTSUGI_DRAIN_MS", 10_000, 0, dayMs),
-      crashLimit: number(given, "KINTSUGI_CRASH_LIMIT", 10, 1, 1_000_000),
-      storeSettleMs: milliseconds(given, "KINTSUGI_STORE_SETTLE_MS", 2_000, 0, dayMs),
+      recovery: SettingText.choice(given, Catalogue.execution.recovery) === "on",
+      concurrency: SettingText.wholeNumber(given, Catalogue.execution.concurrency),
+      drainMs: SettingText.wholeNumber(given, Catalogue.execution.drainMs),
+      crashLimit: SettingText.wholeNumber(given, Catalogue.execution.crashLimit),
+      storeSettleMs: SettingText.wholeNumber(given, Catalogue.execution.storeSettleMs),
       redis: redis(given),
       openLineage: OpenLineageSettings.read(given),
       materializer: {
-        baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
-        maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
-        refreshIntervalMs: milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
+        baseBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.baseBackoffMs),
+        maxBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.maxBackoffMs),
+        refreshIntervalMs: SettingText.wholeNumber(given, Catalogue.materializer.refreshIntervalMs)
       },
       notices: notices(given)
     }
@@ -96,13 +91,31 @@ export const database = (given: Given): Result.Result<DatabaseSettings, SettingI
 /** What commands that speak to a running server are told. */
 export const client = (given: Given): Result.Result<ClientSettings, SettingInvalid> =>
   read(() => {
-    const found = SettingText.find(given, "KINTSUGI_URL", "url")
-    const url = found?.text ?? "http://127.0.0.1:4000"
+    const found = SettingText.textOf(given, Catalogue.client.url)
+    const url = found?.text ?? Catalogue.client.url.otherwise
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      throw SettingText.invalid(found?.name ?? "--url", "a URL such as http://127.0.0.1:4000", url)
+      throw SettingText.invalid(found?.name ?? "--url", Catalogue.client.url.right, url)
     }
     return { url: url.replace(/\/+$/, ""), token: token(given, "token"), dataDir: dataDir(given) }
   })
+
+/** Every fault of what a server is told, not only the first: what was found wrong is left out and the rest judged again. */
+export const faults = (given: Given): ReadonlyArray<SettingInvalid> => {
+  const found: Array<SettingInvalid> = []
+  let rest = given
+  while (true) {
+    const read = all(rest)
+    if (Result.isSuccess(read)) return found
+    const { setting } = read.failure
+    if (found.some((earlier) => earlier.setting === setting)) return found
+    found.push(read.failure)
+    const without = (texts: Given["env"], name: string) =>
+      Object.fromEntries(Object.entries(texts).filter(([key]) => key !== name))
+    rest = setting.startsWith("--")
+      ? { ...rest, flags: without(rest.flags, setting.slice(2)) }
+      : { ...rest, env: without(rest.env, setting) }
+  }
+}
 
 // ------------------------------------------------------------------ reading
 
@@ -116,22 +129,8 @@ const read = <A>(settings: () => A): Result.Result<A, SettingInvalid> => {
   }
 }
 
-const number = (given: Given, variable: string, otherwise: number, minimum: number, maximum: number): number =>
-  SettingText.wholeNumber(given, { variable, otherwise, minimum, maximum })
-
-const milliseconds = (given: Given, variable: string, otherwise: number, minimum: number, maximum: number): number =>
-  SettingText.wholeNumber(given, { variable, otherwise, minimum, maximum, unit: "milliseconds" })
-
-const onOff = (given: Given, variable: string, otherwise: boolean): boolean => {
-  const found = SettingText.find(given, variable)
-  if (found === undefined) return otherwise
-  if (found.text === "on") return true
-  if (found.text === "off") return false
-  throw SettingText.invalid(found.name, "on or off", found.text)
-}
-
 const databaseOf = (given: Given): DatabaseSettings => {
-  const found = SettingText.find(given, "DATABASE_URL", "database-url")
+  const found = SettingText.textOf(given, Catalogue.places.databaseUrl)
   return {
     dataDir: dataDir(given),
     databaseUrl: found === undefined ? null : databaseUrl(found),
@@ -147,14 +146,14 @@ const databaseUrl = ({ name, text }: { readonly name: string; readonly text: str
     (url.hostname === "" && !url.searchParams.has("host"))
   ) {
     // The text may hold a password and is not repeated.
-    throw SettingText.invalid(name, "a URL such as postgres://user:password@host:5432/database", null)
+    throw SettingText.invalid(name, Catalogue.places.databaseUrl.right, null)
   }
   return Redacted.make(text)
 }
 
 const redis = (given: Given): RedisAddress | null => {
-  const found = SettingText.find(given, "REDIS_URL", "redis-url")
-  if (found === undefined || found.text === "inline") return null
+  const found = SettingText.textOf(given, Catalogue.places.redis)
+  if (found === undefined || found.text === Catalogue.places.redis.otherwise) return null
   const address = RedisUrl.parse(found.text, found.name)
   if (Result.isSuccess(address)) return address.success
   const { message, setting } = address.failure
@@ -162,8 +161,8 @@ const redis = (given: Given): RedisAddress | null => {
 }
 
 const dataDir = (given: Given): string => {
-  const found = SettingText.find(given, "KINTSUGI_DATA_DIR", "data-dir")
-  return resolve(found === undefined ? ".kintsugi" : pathOf(found))
+  const found = SettingText.textOf(given, Catalogue.places.dataDir)
+  return resolve(found === undefined ? Catalogue.places.dataDir.otherwise : pathOf(found))
 }
 
 const pathOf = ({ name, text }: { readonly name: string; readonly text: string }): string => {
@@ -172,15 +171,15 @@ const pathOf = ({ name, text }: { readonly name: string; readonly text: string }
 }
 
 const host = (given: Given): string => {
-  const found = SettingText.find(given, "KINTSUGI_HOST", "host")
-  if (found === undefined) return "127.0.0.1"
+  const found = SettingText.textOf(given, Catalogue.places.host)
+  if (found === undefined) return Catalogue.places.host.otherwise
   // A name or an address without brackets; whether it is ours is found out when it is listened on.
   if (/^[A-Za-z0-9._:%-]+$/.test(found.text)) return found.text
-  throw SettingText.invalid(found.name, "a host name or an address such as 127.0.0.1", found.text)
+  throw SettingText.invalid(found.name, Catalogue.places.host.right, found.text)
 }
 
 const token = (given: Given, flag?: string): Redacted.Redacted | null => {
-  const found = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN", flag)
+  const found = SettingText.find(given, Catalogue.access.adminToken.variable, flag)
   if (found === undefined) return null
   // A command sends what it was given: whether the server takes it is the server's answer.
   if (flag !== undefined || AdminToken.isToken(found.text)) return Redacted.make(found.text)
@@ -191,7 +190,7 @@ const token = (given: Given, flag?: string): Redacted.Redacted | null => {
 
 /** Settings that exist in the contract and have nothing behind them yet: accepting them would be a promise. */
 const refuseLater = (given: Given): void => {
-  const cluster = SettingText.find(given, "KINTSUGI_CLUSTER", "cluster")
+  const cluster = SettingText.textOf(given, Catalogue.places.cluster)
   if (cluster !== undefined) {
     throw new SettingText.SettingInvalid({
       setting: cluster.name,
@@ -208,7 +207,7 @@ const notices = (given: Given): ReadonlyArray<string> => {
   ]
     .map((variable) => SettingText.find(given, variable)?.name)
     .find((name) => name !== undefined)
-  const admin = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN")
+  const admin = SettingText.textOf(given, Catalogue.access.adminToken)
   const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
   return [
     ...(isShort
