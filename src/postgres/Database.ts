@@ -23,8 +23,8 @@ export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("Da
   cause: Schema.Defect()
 }) {}
 
-/** Positions are made of `xid8` values; older servers are not tested. */
-const serverVersionMin = 150_000
+/** Oldest PostgreSQL, as `server_version_num`. Positions are made of `xid8` values; older servers are not tested. */
+export const serverVersionMin = 150_000
 const connectionsMax = 10
 const statementTimeoutMs = 30_000
 /** A transaction that nobody goes on with holds back the safe horizon of every subscription. */
@@ -44,6 +44,18 @@ export const layer = (
         Effect.tap((client) => checkServer(setting, client)),
         Effect.catchTag("SqlError", (error) => Effect.fail(unusable(setting, error)))
       )
+    })
+  )
+
+/**
+ * The client of `settings` without a word on what answers there: for whoever tells more than the first fault. Nothing is
+ * sent before the first query.
+ */
+export const unchecked = (settings: Settings) =>
+  PgClient.layerFrom(
+    Effect.gen(function* () {
+      const { setting, where } = yield* locate(settings)
+      return yield* Effect.mapError(connect(where), (error) => unusable(setting, error))
     })
   )
 

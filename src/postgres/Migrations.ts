@@ -90,6 +90,27 @@ export const run = Effect.fn("Migrations.run")(function* (
   }
 })
 
+/** How the schema compares with `folder`, without touching it: labels still to run, and one that only a newer program has. */
+export const status = Effect.fn("Migrations.status")(function* (
+  folder: string = defaultFolder
+): Effect.fn.Return<
+  { readonly pending: ReadonlyArray<string>; readonly newer: string | null },
+  MigrationFailed | SqlError,
+  SqlClient.SqlClient
+> {
+  const sql = yield* SqlClient.SqlClient
+  const known = yield* list(folder)
+  const [table] = yield* sql<{ readonly found: boolean }>`SELECT to_regclass('schema_migrations') IS NOT NULL AS found`
+  if (table?.found !== true) return { pending: known.map(({ label }) => label), newer: null }
+  const rows = yield* sql<{ readonly id: number; readonly label: string }>`
+    SELECT id, label FROM schema_migrations ORDER BY id`
+  const done = new Set(rows.map(({ id }) => id))
+  return {
+    pending: known.filter(({ id }) => !done.has(id)).map(({ label }) => label),
+    newer: rows.findLast(({ id }) => known.every((migration) => migration.id !== id))?.label ?? null
+  }
+})
+
 /** `run` as a layer, to be built before whatever reads the tables. */
 export const layer: Layer.Layer<never, SchemaNewer | MigrationFailed | SqlError, SqlClient.SqlClient> =
   Layer.effectDiscard(run())

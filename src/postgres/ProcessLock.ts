@@ -1,5 +1,6 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Clock, Context, Deferred, Effect, Exit, Layer, Queue, Schema, Scope } from "effect"
+import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { hostname } from "node:os"
 import * as SqlFailure from "./SqlFailure.ts"
@@ -26,6 +27,13 @@ export class ProcessLock extends Context.Service<
     readonly lost: Effect.Effect<AlreadyServed>
   }
 >()("kintsugi/postgres/ProcessLock") {}
+
+/** Who serves the database now, as whoever wants to would be told; null: nobody. */
+export const holder: Effect.Effect<AlreadyServed | null, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [owner] = (yield* sql.unsafe(whoHolds).values) as unknown as ReadonlyArray<Owner>
+  return owner === undefined ? null : served(owner)
+})
 
 /** `pg_advisory_lock` keys of this project begin with "kint"; 3 is for the one process that serves. */
 const lock = "1802069876, 3"

@@ -1,0 +1,127 @@
+import { Console, Effect, Schema } from "effect"
+import * as Remote from "./Remote.ts"
+import type { ClientSettings } from "./Settings.ts"
+import { SettingInvalid } from "./SettingText.ts"
+
+/** The asset cannot be brought back by itself. */
+export class NotRecoverable extends Schema.TaggedError<NotRecoverable>()("NotRecoverable", {
+  message: Schema.String
+}) {}
+
+const Run = Schema.Struct({
+  data: Schema.Struct({ id: Schema.String, status: Schema.String }),
+  kept: Schema.Array(Schema.String),
+  rerun: Schema.Array(Schema.String)
+})
+const Recovery = Schema.Struct({
+  id: Schema.String,
+  partitionKey: Schema.NullOr(Schema.String),
+  status: Schema.String
+})
+const Plan = Schema.Struct({
+  data: Schema.Struct({
+    assetId: Schema.String,
+    partitionKey: Schema.NullOr(Schema.String),
+    present: Schema.Boolean,
+    reasonCode: Schema.NullOr(Schema.String),
+    message: Schema.NullOr(Schema.String),
+    plan: Schema.Array(
+      Schema.Struct({ assetId: Schema.String, partitionKey: Schema.NullOr(Schema.String), workflow: Schema.String })
+    )
+  })
+})
+const Started = Schema.Struct({ data: Schema.Struct({ id: Schema.String, status: Schema.String }) })
+
+/** Resumes a run in place. */
+export const run = Effect.fn("Recover.run")(function* (settings: ClientSettings, id: string, json: boolean) {
+  const remote = yield* Remote.connect(settings)
+  const { data, kept, rerun } = yield* remote.call(Run, "POST", `/runs/${encodeURIComponent(id)}/recover`)
+  const again = rerun.length === 0 ? "nothing is left to do" : `does ${rerun.join(", ")}`
+  yield* told(json, { run: data.id, kept, rerun }, `run ${data.id} goes on: keeps ${kept.length} steps, ${again}`)
+})
+
+/** Tries a failed recovery again. */
+export const recovery = Effect.fn("Recover.recovery")(function* (settings: ClientSettings, id: string, json: boolean) {
+  yield* retry(yield* Remote.connect(settings), id, json)
+})
+
+/** A run or an asset, whichever is named; naming none or both is refused. */
+export const either = Effect.fn("Recover.either")(function* (
+  settings: ClientSettings,
+  runId: string | null,
+  asset: string | null,
+  json: boolean
+) {
+  if (runId !== null && asset === null) return yield* run(settings, runId, json)
+  if (runId !== null || asset === null) {
+    const message = "--asset: name a run, or an asset with --asset, and not both"
+    return yield* new SettingInvalid({ setting: "--asset", message })
+  }
+  const matched = /^([^[\]]+)(?:\[([^[\]]+)\])?$/.exec(asset)
+  if (matched === null) {
+    const message = `--asset: must be ASSET or ASSET[PARTITION], such as 'orders.raw[2026-01]', not ${JSON.stringify(asset)}`
+    return yield* new SettingInvalid({ setting: "--asset", message })
+  }
+  yield* ofAsset(yield* Remote.connect(settings), matched[1]!, matched[2], json)
+})
+
+/** Goes the way that is open: the recovery that there is, else a run of the producer. */
+const ofAsset = Effect.fnUntraced(function* (
+  remote: Remote.Remote,
+  assetId: string,
+  partitionKey: string | undefined,
+  json: boolean
+) {
+  const wanted = { assetId, ...(partitionKey === undefined ? {} : { partitionKey }) }
+  const { data: plan } = yield* remote.call(Plan, "POST", "/recoveries/plan", wanted)
+  const name = partitionKey === undefined ? assetId : `${assetId}[${partitionKey}]`
+  if (plan.present) return yield* told(json, { asset: name, present: true }, `${name} is there: nothing to do`)
+
+  const known = yield* newest(remote, assetId, plan.partitionKey)
+  if (known !== null && /^(requested|planned|running)$/.test(known.status)) {
+    return yield* told(json, { recovery: known.id }, `recovery ${known.id} of ${name} is ${known.status} already`)
+  }
+  if (known !== null && known.status !== "succeeded") return yield* retry(remote, known.id, json)
+  if (plan.reasonCode !== null) {
+    return yield* new NotRecoverable({
+      message: `${name}: ${plan.reasonCode}: ${plan.message ?? "it has no producer"}`
+    })
+  }
+  // What it needs is made or healed before the step starts, like for any other run.
+  const producer = plan.plan.findLast((step) => step.assetId.toLowerCase() === assetId.toLowerCase())
+  if (producer === undefined) {
+    return yield* new NotRecoverable({ message: `${name}: the plan names no workflow that makes it` })
+  }
+  const path = `/workflows/${encodeURIComponent(producer.workflow)}/run`
+  const key = producer.partitionKey === null ? {} : { partitionKey: producer.partitionKey }
+  const { data } = yield* remote.call(Started, "POST", path, key)
+  yield* told(
+    json,
+    { run: data.id, workflow: producer.workflow },
+    `run ${data.id} of ${producer.workflow} makes ${name}`
+  )
+})
+
+const retry = Effect.fnUntraced(function* (remote: Remote.Remote, id: string, json: boolean) {
+  const path = `/recoveries/${encodeURIComponent(id)}/retry`
+  const { data } = yield* remote.call(Schema.Struct({ data: Recovery }), "POST", path)
+  yield* told(json, { recovery: data.id, status: data.status }, `recovery ${data.id} is tried again: ${data.status}`)
+})
+
+const recoveriesMax = 200
+
+const newest = Effect.fnUntraced(function* (remote: Remote.Remote, assetId: string, partitionKey: string | null) {
+  const Page = Schema.Struct({ data: Schema.Array(Recovery), nextCursor: Schema.NullOr(Schema.String) })
+  let after = ""
+  while (true) {
+    const path = `/recoveries?assetId=${encodeURIComponent(assetId)}&limit=${recoveriesMax}${after}`
+    const { data, nextCursor } = yield* remote.call(Page, "GET", path)
+    // Newest first.
+    const found = data.find((item) => item.partitionKey === partitionKey)
+    if (found !== undefined) return found
+    if (nextCursor === null) return null
+    after = `&cursor=${encodeURIComponent(nextCursor)}`
+  }
+})
+
+const told = (json: boolean, result: object, words: string) => Console.log(json ? JSON.stringify(result) : words)
