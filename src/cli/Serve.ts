@@ -15,6 +15,8 @@ import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import * as LogAccess from "./LogAccess.ts"
+import * as ConsoleLog from "../telemetry/ConsoleLog.ts"
+import * as Export from "../telemetry/Export.ts"
 import { engine } from "./Runtime.ts"
 import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
@@ -118,7 +120,9 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),
-      Layer.provideMerge(Database.layer(LogAccess.where(settings)))
+      Layer.provideMerge(Database.layer(LogAccess.where(settings))),
+      // Below all: whatever is started is seen, and what the end of it says is still sent.
+      Layer.provide(Export.layer(settings.telemetry.exported))
     )
   )
   // Added last and so run first: steps have the same time to finish as the requests in flight, not what comes after.
@@ -132,11 +136,7 @@ export const start = Effect.fn("Serve.start")(function* (
   return { url, token, baseDir, lost }
 })
 
-/**
- * `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the
- * database to another process.
- */
-export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = false) {
+const serve = Effect.fn("Serve.serve")(function* (settings: Settings, json: boolean) {
   for (const notice of settings.notices) yield* Console.error(notice)
   yield* StrayErrors.contain
   const { lost, url } = yield* start(settings)
@@ -146,3 +146,10 @@ export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = 
   yield* Effect.sync(flushCompileCache)
   return yield* Effect.flatMap(lost, (other) => Effect.fail(other))
 }, Effect.scoped)
+
+/**
+ * `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the
+ * database to another process.
+ */
+export const run = (settings: Settings, json = false) =>
+  Effect.provide(serve(settings, json), ConsoleLog.layer(settings.telemetry.log, process.stderr.isTTY))
