@@ -1,4 +1,4 @@
-import { Console, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { Console, Context, Effect, Layer, Redacted, Schema, type Scope, Tracer } from "effect"
 import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
@@ -124,7 +124,8 @@ export const start = Effect.fn("Serve.start")(function* (
       // Below all: whatever is started is seen, and what the end of it says is still sent.
       Layer.provide(Export.layer(settings.telemetry.exported))
     )
-  )
+    // What is served is no part of the start: its spans would be taken for parents of all that comes.
+  ).pipe(Effect.updateContext((context: Context.Context<Scope.Scope>) => Context.omit(Tracer.ParentSpan)(context)))
   // Added last and so run first: steps have the same time to finish as the requests in flight, not what comes after.
   yield* Effect.addFinalizer(() => Context.get(context, Drain).begin)
   const { url } = yield* Effect.provideContext(Server.Listening, context)

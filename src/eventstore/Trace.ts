@@ -1,4 +1,4 @@
-import { Context, Effect, Option, Tracer } from "effect"
+import { Context, Effect, Option, References, Tracer } from "effect"
 import { hash } from "node:crypto"
 
 /**
@@ -8,6 +8,8 @@ import { hash } from "node:crypto"
 export interface Identity {
   /** The span's own id where others must know it before it has ended: 16 lower-case hex digits. */
   readonly spanId?: string
+  /** The trace's id where it does not come from the span's parent: 32 lower-case hex digits. */
+  readonly traceId?: string
 }
 
 export const SpanIdentity: Context.Reference<Identity | null> = Context.Reference<Identity | null>(
@@ -57,11 +59,16 @@ export const rootOf = (category: string, actorId: string, origin: string | undef
     : Tracer.externalSpan({ traceId: asked.traceId, spanId, sampled: asked.sampled })
 }
 
+/** Whether spans are for anybody: the runtime's own tracer makes them and forgets them. */
+export const isOn = (context: Context.Context<never>): boolean =>
+  Context.get(context, References.TracerEnabled) && Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer
+
 /** The `traceparent` of the span that runs now, for messages and requests to others; undefined without a trace. */
-export const current: Effect.Effect<string | undefined> = Effect.map(
-  Effect.option(Effect.currentParentSpan),
-  (found) => (Option.isSome(found) && isReal(found.value) ? format(found.value) : undefined)
-)
+export const current: Effect.Effect<string | undefined> = Effect.map(Effect.context<never>(), (context) => {
+  if (!isOn(context)) return undefined
+  const found = Context.getOption(context, Tracer.ParentSpan)
+  return Option.isSome(found) && isReal(found.value) ? format(found.value) : undefined
+})
 
 /** Whether a span has ids that somebody else can use: those of a tracer that is off have not. */
 export const isReal = ({ spanId, traceId }: Tracer.AnySpan): boolean =>

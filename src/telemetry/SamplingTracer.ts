@@ -13,6 +13,7 @@ export const make = (exporter: Tracer.Tracer, sampler: Sampler): Tracer.Tracer =
       const identity = Context.get(options.annotations, SpanIdentity)
       if (identity === null) return passThrough(options)
       const span = exporter.span({ ...options, sampled: true })
+      if (identity.traceId !== undefined) Object.defineProperty(span, "traceId", { value: identity.traceId })
       if (identity.spanId !== undefined) Object.defineProperty(span, "spanId", { value: identity.spanId })
       const parentSampled = Option.isSome(options.parent) ? parentSampledOf(options.parent.value) : undefined
       const sampled = isSampled(sampler, span.traceId, parentSampled)
