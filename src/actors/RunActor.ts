@@ -26,6 +26,7 @@ import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
 import * as RunTrace from "./RunTrace.ts"
 import { RunEnds } from "./RunEnds.ts"
 import * as StepTrace from "./StepTrace.ts"
+import * as RunMetrics from "./RunMetrics.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { Slots } from "./Slots.ts"
 
@@ -87,6 +88,7 @@ export const make = (options: Options) =>
     const materializations = yield* Actors.materialization.client
     const backfills = yield* Actors.backfill.client
     const enabled = yield* RecoveryEnabled
+    const noteEnd = yield* RunMetrics.make
 
     type Send = Commit<State, Unstamped, Rejection>
     const heals = (run: State, stepId: string) => healsStep(enabled, run.definition, stepId)
@@ -279,7 +281,11 @@ export const make = (options: Options) =>
         run.ended === null && stepsIn(run, "executing").length > 0
           ? { _tag: "Interrupt", reason: "drain", processId: options.processId, crashLimit: options.crashLimit }
           : null,
-      ended: RunTrace.ended,
+      ended: (run, types) => {
+        const ended = RunTrace.ended(run, types)
+        if (ended !== null) noteEnd(run)
+        return ended
+      },
       settled: (actorId, run) => {
         slots.settle(actorId)
         recentWrites.settle(actorId, run)
