@@ -4,8 +4,10 @@ import type { RedisAddress } from "../bus/RedisUrl.ts"
 import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SettingText from "./SettingText.ts"
+import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
 /** Where the database is; both are kept because the data directory holds more than the embedded database. */
@@ -39,6 +41,8 @@ export interface Settings extends DatabaseSettings {
   readonly redis: RedisAddress | null
   /** Who is sent OpenLineage run events; null: nobody. */
   readonly openLineage: ReceiverSettings | null
+  /** What is exported of the process's own doings, and how its log is shown. */
+  readonly telemetry: TelemetrySettings
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
@@ -81,6 +85,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       storeSettleMs: milliseconds(given, "KINTSUGI_STORE_SETTLE_MS", 2_000, 0, dayMs),
       redis: redis(given),
       openLineage: OpenLineageSettings.read(given),
+      telemetry: TelemetryEnv.read(given),
       materializer: {
         baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
@@ -201,19 +206,8 @@ const refuseLater = (given: Given): void => {
 }
 
 const notices = (given: Given): ReadonlyArray<string> => {
-  const endpoint = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
-  ]
-    .map((variable) => SettingText.find(given, variable)?.name)
-    .find((name) => name !== undefined)
   const admin = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN")
-  const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
-  return [
-    ...(isShort
-      ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
-      : []),
-    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`])
-  ]
+  return admin !== undefined && admin.text.length < AdminToken.lengthSound
+    ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
+    : []
 }

@@ -8,6 +8,7 @@ import {
   HttpServerResponse
 } from "effect/http"
 import { InternalErrorProblem } from "./api/Problems.ts"
+import * as RequestTelemetry from "./RequestTelemetry.ts"
 import { bodyTooLarge } from "./Rules.ts"
 import { elsewhere, prefix } from "./Routes.ts"
 
@@ -18,8 +19,11 @@ import { elsewhere, prefix } from "./Routes.ts"
 export const layer = HttpRouter.middleware(
   (httpEffect) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      Effect.catchCause(httpEffect, (cause) => recover(request, cause)).pipe(
-        Effect.map((response) => withHeaders(request, response))
+      RequestTelemetry.around(
+        request,
+        Effect.catchCause(httpEffect, (cause) => recover(request, cause)).pipe(
+          Effect.map((response) => withHeaders(request, response))
+        )
       )
     ),
   { global: true }
