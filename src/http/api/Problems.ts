@@ -27,6 +27,13 @@ export class UnauthorizedProblem extends HttpApiError.Problem<UnauthorizedProble
   { code: Schema.tag("unauthorized") }
 ) {}
 
+/** The principal is known, and its role is not enough. `role` is null for one that has none. */
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()(
+  "ForbiddenProblem",
+  { type: type("forbidden"), status: 403, title: "The role is not enough" },
+  { code: Schema.tag("forbidden"), requiredRole: Schema.String, role: Schema.NullOr(Schema.String) }
+) {}
+
 export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()(
   "NotFoundProblem",
   { type: type("not_found"), status: 404, title: "There is no such thing" },
