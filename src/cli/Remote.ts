@@ -16,13 +16,15 @@ export class RemoteRefused extends Schema.TaggedError<RemoteRefused>()("RemoteRe
   code: Schema.String
 }) {}
 
+type Method = "GET" | "POST" | "DELETE"
+
 /** A running server, spoken to over HTTP. */
 export interface Remote {
   readonly url: string
   /** One request below `/api/v1`; answers what the schema reads of the body. */
   readonly call: <A>(
     schema: Schema.Decoder<A>,
-    method: "GET" | "POST",
+    method: Method,
     path: string,
     body?: unknown
   ) => Effect.Effect<A, RemoteFailed | RemoteRefused>
@@ -49,7 +51,7 @@ const call = Effect.fnUntraced(function* <A>(
   url: string,
   token: Redacted.Redacted,
   schema: Schema.Decoder<A>,
-  method: "GET" | "POST",
+  method: Method,
   path: string,
   body: unknown
 ): Effect.fn.Return<A, RemoteFailed | RemoteRefused> {

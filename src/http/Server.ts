@@ -8,7 +8,7 @@ import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
-import { Authenticate } from "./Authenticate.ts"
+import * as AuthenticateLive from "./AuthenticateLive.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
@@ -21,7 +21,9 @@ import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
+import type { OidcSettings } from "./Oidc.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
+import * as TokensHandlers from "./TokensHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
 import * as WorkflowsHandlers from "./WorkflowsHandlers.ts"
 
@@ -29,8 +31,10 @@ export interface ServerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** The one admin token. */
+  /** The admin token. */
   readonly token: Redacted.Redacted
+  /** Who else is believed to know who somebody is; default: nobody. */
+  readonly oidc?: OidcSettings | null
   /** How long requests in flight may take to finish when the server stops, ms; at most 15 s, the default. */
   readonly finishWithinMs?: number
 }
@@ -48,7 +52,7 @@ export class Listening extends Context.Service<
 >()("kintsugi/http/Listening") {}
 
 /** Every route, with its rules; needs the engine, the log, the reads and a router. */
-export const routes = (token: Redacted.Redacted) =>
+export const routes = ({ oidc = null, token }: Pick<ServerOptions, "oidc" | "token">) =>
   Layer.merge(HttpApiBuilder.layer(Api), Edge.layer).pipe(
     Layer.provide([
       WorkflowsHandlers.layer,
@@ -62,10 +66,11 @@ export const routes = (token: Redacted.Redacted) =>
       EventsHandlers.layer,
       SystemHandlers.layer,
       AssetsHandlers.layer,
+      TokensHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
     Layer.provide([
-      AuthorizationLive.layer.pipe(Layer.provide(Authenticate.layerOneToken(token))),
+      AuthorizationLive.layer.pipe(Layer.provide(AuthenticateLive.layer({ adminToken: token, oidc }))),
       Rules.layerRequestRules,
       Rules.layerBodyRules
     ])
@@ -85,7 +90,7 @@ export const layer = (options: ServerOptions) =>
         port: options.port,
         gracefulShutdownTimeout: Duration.millis(Math.min(options.finishWithinMs ?? finishMsMax, finishMsMax))
       }).pipe(Layer.catch((error) => Layer.effectContext(Effect.fail(listenFailed(options, error.cause)))))
-      const served = HttpRouter.serve(routes(options.token), {
+      const served = HttpRouter.serve(routes(options), {
         routerConfig,
         disableLogger: true,
         disableListenLog: true
