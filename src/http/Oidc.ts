@@ -43,15 +43,19 @@ export const make = (settings: OidcSettings) => {
     return createRemoteJWKSet(new URL(url), { cooldownDuration: keyCooldownMs, timeoutDuration: fetchMs })
   }
   /** Whatever goes wrong with the keys themselves is not the token's fault. */
-  const keyOf: JWTVerifyGetKey = async (header, token) => {
-    try {
-      keys ??= await find()
-      return await keys(header, token)
-    } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause
-      throw new KeysAway({ message: cause instanceof Error ? cause.message : String(cause), cause })
+  const keyAt =
+    (now: number): JWTVerifyGetKey =>
+    async (header, token) => {
+      if (now < awayUntil) throw new KeysAway({ message: "they were away a moment ago", cause: null })
+      try {
+        keys ??= await find()
+        return await keys(header, token)
+      } catch (cause) {
+        if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause
+        awayUntil = now + awayMs
+        throw new KeysAway({ message: cause instanceof Error ? cause.message : String(cause), cause })
+      }
     }
-  }
 
   const verify = async (token: string, now: number): Promise<JWTPayload> => {
     const rules = {
@@ -59,7 +63,7 @@ export const make = (settings: OidcSettings) => {
       ...{ currentDate: new Date(now), requiredClaims: ["exp", "sub"] }
     }
     try {
-      return (await jwtVerify(token, keyOf, rules)).payload
+      return (await jwtVerify(token, keyAt(now), rules)).payload
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
       // Without a key id any of the issuer's keys may be meant.
@@ -80,8 +84,6 @@ export const make = (settings: OidcSettings) => {
     const token = Redacted.value(credential)
     if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return null
     const now = yield* Clock.currentTimeMillis
-    const away = () => new UnavailableProblem({ detail: `The keys of ${issuer} cannot be had now; try again` })
-    if (now < awayUntil) return yield* away()
     const verified = yield* Effect.exit(Effect.tryPromise({ try: () => verify(token, now), catch: (thrown) => thrown }))
     if (Exit.isSuccess(verified)) {
       const { sub = "" } = verified.value
@@ -90,9 +92,10 @@ export const make = (settings: OidcSettings) => {
     }
     const error = Exit.findErrorOption(verified)
     if (error._tag === "Some" && error.value instanceof KeysAway) {
-      awayUntil = now + awayMs
-      yield* Effect.logWarning(`KINTSUGI_OIDC_ISSUER: the keys of ${issuer} cannot be had: ${error.value.message}`)
-      return yield* away()
+      if (error.value.cause !== null) {
+        yield* Effect.logWarning(`KINTSUGI_OIDC_ISSUER: the keys of ${issuer} cannot be had: ${error.value.message}`)
+      }
+      return yield* new UnavailableProblem({ detail: `The keys of ${issuer} cannot be had now; try again` })
     }
     // Which rule the token breaks is the operator's to know, not the stranger's.
     yield* Effect.logDebug("a JSON Web Token was refused", verified.cause)
