@@ -1,4 +1,7 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
+import { X509Certificate } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import * as AdminToken from "./AdminToken.ts"
 import type { ClientSettings } from "./Settings.ts"
 import { SettingInvalid } from "./SettingText.ts"
@@ -35,10 +38,12 @@ const patience = Duration.minutes(3)
 
 /** The server that the settings name, with the token that they give or that the data directory holds. */
 export const connect = Effect.fn("Remote.connect")(function* ({
+  caFile,
   dataDir,
   token: given,
   url
 }: ClientSettings): Effect.fn.Return<Remote, SettingInvalid | AdminToken.AdminTokenUnusable> {
+  if (caFile !== null) yield* believe(caFile)
   const token = given ?? (yield* AdminToken.find(dataDir))
   if (token === null) {
     const message = `--token (KINTSUGI_ADMIN_TOKEN): none is given, and ${dataDir} (--data-dir) holds none`
@@ -46,6 +51,22 @@ export const connect = Effect.fn("Remote.connect")(function* ({
   }
   return { url, call: (schema, method, path, body) => call(url, token, schema, method, path, body) }
 })
+
+/** `fetch` takes no authority of its own, so the process takes it: a command speaks to one server only. */
+const believe = (caFile: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const pem = await readFile(caFile, "utf8")
+      // Node takes any text here, and would only ever say that a server's certificate is unknown.
+      new X509Certificate(pem)
+      setDefaultCACertificates([...getCACertificates("default"), pem])
+    },
+    catch: (cause) => {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      const message = `KINTSUGI_CA_FILE: ${caFile} holds no PEM certificate that can be read: ${why}`
+      return new SettingInvalid({ setting: "KINTSUGI_CA_FILE", message })
+    }
+  })
 
 const call = Effect.fnUntraced(function* <A>(
   url: string,

@@ -32,6 +32,12 @@ describe("the settings of a server", () => {
       storeSettleMs: 2_000,
       redis: null,
       openLineage: null,
+      security: {
+        oidc: null,
+        rateLimits: { perSecond: 2_000, burst: 4_000, failuresPerMinute: 600 },
+        corsOrigins: [],
+        tls: null
+      },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       notices: []
     })

@@ -6,6 +6,7 @@ import {
   ForbiddenProblem,
   InternalErrorProblem,
   InvalidInputProblem,
+  RateLimitedProblem,
   UnauthorizedProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem
@@ -38,7 +39,7 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   {
     security: { bearer: HttpApiSecurity.bearer },
     requiredForClient: true,
-    error: [UnauthorizedProblem, ForbiddenProblem, UnavailableProblem]
+    error: [UnauthorizedProblem, ForbiddenProblem, RateLimitedProblem, UnavailableProblem]
   }
 ) {}
 
