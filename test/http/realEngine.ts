@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Inventory } from "../../src/http/Inventory.ts"
 import type * as Server from "../../src/http/Server.ts"
+import type { Engine } from "../../src/actors/Engine.ts"
 import type { EventStore } from "../../src/eventstore/EventStore.ts"
 import type { Job } from "../../src/sdk/Job.ts"
 import { define, layerMemory, temporaryFolder } from "../support/engine.ts"
@@ -21,9 +22,13 @@ const noAssets = Layer.mock(Inventory, {
 })
 
 /** A real server in front of a real engine on a log in memory. */
-export const served = <A, E>(
+export const served = <A, E>(world: World, body: Effect.Effect<A, E, Server.Listening | EventStore>) =>
+  servedIn(world, () => body)
+
+/** `served`, with the folder that the stores are in. */
+export const servedIn = <A, E>(
   { jobs = [], settings = {}, workflows = {} }: World,
-  body: Effect.Effect<A, E, Server.Listening | EventStore>
+  body: (folder: string) => Effect.Effect<A, E, Server.Listening | EventStore | Engine>
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -34,7 +39,7 @@ export const served = <A, E>(
         Layer.orDie
       )
       const behind = Layer.mergeAll(Fakes.reads(state), noAssets, engine)
-      return yield* Effect.provide(body, server(state, behind, settings))
+      return yield* Effect.provide(body(baseDir), server(state, behind, settings))
     })
   )
 
