@@ -27,7 +27,6 @@ export class TokenUses extends Context.Service<
       const write = Effect.gen(function* () {
         const ids = [...unwritten]
         if (ids.length === 0) return
-        unwritten.clear()
         const times = ids.map((id) => known.get(id)!)
         // Processes write beside each other; the latest use stays.
         yield* sql`
@@ -35,14 +34,10 @@ export class TokenUses extends Context.Service<
           SELECT used.id, used.at
           FROM unnest(${Columns.text(ids)}, ${Columns.time(times)}) AS used (id, at)
           ORDER BY used.id
-          ON CONFLICT (token_id) DO UPDATE SET used_at = greatest(token_uses.used_at, excluded.used_at)`.pipe(
-          Effect.catch(() =>
-            Effect.sync(() => {
-              for (const id of ids) unwritten.add(id)
-            })
-          )
-        )
-      })
+          ON CONFLICT (token_id) DO UPDATE SET used_at = greatest(token_uses.used_at, excluded.used_at)`
+        // Only what is in the table: a write that fails or is cut off is done again.
+        for (const [index, id] of ids.entries()) if (known.get(id) === times[index]) unwritten.delete(id)
+      }).pipe(Effect.ignore)
       yield* Effect.addFinalizer(() => write)
       yield* Effect.forkScoped(Effect.repeat(write, Schedule.spaced(writeEvery)))
 
