@@ -21,6 +21,7 @@ import { engine } from "./Runtime.ts"
 import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
+import * as TlsFiles from "./TlsFiles.ts"
 
 /** An app's workflow is refused by the running system, or the system cannot take it. */
 export class AppRefused extends Schema.TaggedError<AppRefused>()("AppRefused", { message: Schema.String }) {}
@@ -74,6 +75,8 @@ export const start = Effect.fn("Serve.start")(function* (
   settings: Settings,
   options: { readonly showToken: boolean } = { showToken: true }
 ) {
+  const { security } = settings
+  const tls = yield* TlsFiles.load(security.tls)
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
@@ -111,7 +114,10 @@ export const start = Effect.fn("Serve.start")(function* (
   )
   const http = Layer.unwrap(
     Effect.map(Admin, ({ token }) =>
-      Server.layer({ host: settings.host, port: settings.port, token, finishWithinMs: settings.drainMs })
+      Server.layer({
+        ...{ host: settings.host, port: settings.port, token, tls, finishWithinMs: settings.drainMs },
+        ...{ oidc: security.oidc, rateLimits: security.rateLimits, corsOrigins: security.corsOrigins }
+      })
     )
   )
   const context = yield* Layer.build(

@@ -6,6 +6,7 @@ import * as AdminToken from "./AdminToken.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
 import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
+import * as SecuritySettings from "./SecuritySettings.ts"
 import * as SettingText from "./SettingText.ts"
 import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
@@ -43,6 +44,7 @@ export interface Settings extends DatabaseSettings {
   readonly openLineage: ReceiverSettings | null
   /** What is exported of the process's own doings, and how its log is shown. */
   readonly telemetry: TelemetrySettings
+  readonly security: SecuritySettings.SecuritySettings
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
@@ -59,6 +61,8 @@ export interface ClientSettings {
   /** From flag or environment; null: the one in the data directory. */
   readonly token: Redacted.Redacted | null
   readonly dataDir: string
+  /** PEM file of an authority that is believed beside the system's; null: none. */
+  readonly caFile: string | null
 }
 
 const dayMs = 86_400_000
@@ -86,6 +90,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       redis: redis(given),
       openLineage: OpenLineageSettings.read(given),
       telemetry: TelemetryEnv.read(given),
+      security: SecuritySettings.read(given),
       materializer: {
         baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
@@ -106,7 +111,12 @@ export const client = (given: Given): Result.Result<ClientSettings, SettingInval
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw SettingText.invalid(found?.name ?? "--url", "a URL such as http://127.0.0.1:4000", url)
     }
-    return { url: url.replace(/\/+$/, ""), token: token(given, "token"), dataDir: dataDir(given) }
+    return {
+      url: url.replace(/\/+$/, ""),
+      token: token(given, "token"),
+      dataDir: dataDir(given),
+      caFile: caFile(given)
+    }
   })
 
 // ------------------------------------------------------------------ reading
@@ -169,6 +179,11 @@ const redis = (given: Given): RedisAddress | null => {
 const dataDir = (given: Given): string => {
   const found = SettingText.find(given, "KINTSUGI_DATA_DIR", "data-dir")
   return resolve(found === undefined ? ".kintsugi" : pathOf(found))
+}
+
+const caFile = (given: Given): string | null => {
+  const found = SettingText.find(given, "KINTSUGI_CA_FILE")
+  return found === undefined ? null : resolve(pathOf(found))
 }
 
 const pathOf = ({ name, text }: { readonly name: string; readonly text: string }): string => {

@@ -33,6 +33,12 @@ describe("the settings of a server", () => {
       redis: null,
       openLineage: null,
       telemetry: { exported: null, log: { level: "Info", format: null } },
+      security: {
+        oidc: null,
+        rateLimits: { perSecond: 2_000, burst: 4_000, failuresPerMinute: 600 },
+        corsOrigins: [],
+        tls: null
+      },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       notices: []
     })
