@@ -14,6 +14,7 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],
   http: ["domain", "eventstore", "actors", "projections", "bus"],
+  telemetry: ["eventstore"],
   cli: [
     "domain",
     "eventstore",
@@ -24,7 +25,8 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
     "projections",
     "http",
     "bus",
-    "openlineage"
+    "openlineage",
+    "telemetry"
   ],
   "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]

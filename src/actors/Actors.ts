@@ -1,5 +1,6 @@
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
+import type * as AccessToken from "../domain/AccessToken.ts"
 import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
@@ -32,4 +33,5 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
   "partition"
 )
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
+export const token = Actor.make<AccessToken.State, AccessToken.Unstamped, RunCommands.IllegalTransition>("token")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

@@ -5,6 +5,7 @@ import * as Flags from "./Flags.ts"
 import { attention, doctor, recover } from "./OperateCommands.ts"
 import { presenter } from "./Presenter.ts"
 import * as Settings from "./Settings.ts"
+import { token } from "./TokenCommand.ts"
 
 // Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
 // does not use.
@@ -125,7 +126,7 @@ const verify = Command.make(
 
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill, doctor, attention, recover])
+  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill, doctor, attention, recover, token])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */

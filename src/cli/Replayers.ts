@@ -6,7 +6,9 @@ import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import * as RunActor from "../actors/RunActor.ts"
+import { decode as decodeToken } from "../actors/TokenDirectory.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import * as AccessToken from "../domain/AccessToken.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import { parseDefinition } from "../domain/Definition.ts"
@@ -62,6 +64,8 @@ export const of = (category: string): Replayer | null => {
       }))
     case "keys":
       return plain(PartitionKeys.decider, PartitionKeysActor.decode)
+    case "token":
+      return plain(AccessToken.decider, decodeToken)
     default:
       return null
   }

@@ -45,6 +45,9 @@ import { StaleMarks } from "../actors/StaleMarks.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import * as StoreUse from "../actors/StoreUse.ts"
 import * as Sweeper from "../actors/Sweeper.ts"
+import * as TokenActor from "../actors/TokenActor.ts"
+import { TokenDirectory } from "../actors/TokenDirectory.ts"
+import { Tokens } from "../actors/Tokens.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
@@ -142,7 +145,7 @@ export const engine = (settings: RuntimeSettings) => {
         LoopWatch.layer
       )
     ),
-    Layer.provideMerge(Definitions.layer),
+    Layer.provideMerge(Layer.merge(Definitions.layer, TokenDirectory.layer)),
     Layer.provideMerge(layerSingleRunner),
     Layer.provideMerge(system)
   )
@@ -159,6 +162,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
+    Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
@@ -175,11 +179,12 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
+    Tokens.layer,
     Provenance.layer
   )
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),
-    Layer.provideMerge(Layer.effectDiscard(WorkflowActor.loadAll)),
+    Layer.provideMerge(Layer.merge(Layer.effectDiscard(WorkflowActor.loadAll), TokenDirectory.layerFollower)),
     Layer.provideMerge(services),
     Layer.provide(Layer.succeed(RecoveryEnabled, settings.recovery))
   )

@@ -1,4 +1,4 @@
-import { Console, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { Console, Context, Effect, Layer, Redacted, Schema, type Scope, Tracer } from "effect"
 import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
@@ -15,10 +15,13 @@ import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
 import * as LogAccess from "./LogAccess.ts"
+import * as ConsoleLog from "../telemetry/ConsoleLog.ts"
+import * as Export from "../telemetry/Export.ts"
 import { engine } from "./Runtime.ts"
 import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
 import type { Settings } from "./Settings.ts"
+import * as TlsFiles from "./TlsFiles.ts"
 
 /** An app's workflow is refused by the running system, or the system cannot take it. */
 export class AppRefused extends Schema.TaggedError<AppRefused>()("AppRefused", { message: Schema.String }) {}
@@ -72,6 +75,8 @@ export const start = Effect.fn("Serve.start")(function* (
   settings: Settings,
   options: { readonly showToken: boolean } = { showToken: true }
 ) {
+  const { security } = settings
+  const tls = yield* TlsFiles.load(security.tls)
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
@@ -109,7 +114,10 @@ export const start = Effect.fn("Serve.start")(function* (
   )
   const http = Layer.unwrap(
     Effect.map(Admin, ({ token }) =>
-      Server.layer({ host: settings.host, port: settings.port, token, finishWithinMs: settings.drainMs })
+      Server.layer({
+        ...{ host: settings.host, port: settings.port, token, tls, finishWithinMs: settings.drainMs },
+        ...{ oidc: security.oidc, rateLimits: security.rateLimits, corsOrigins: security.corsOrigins }
+      })
     )
   )
   const context = yield* Layer.build(
@@ -120,9 +128,12 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),
-      Layer.provideMerge(Database.layer(LogAccess.where(settings)))
+      Layer.provideMerge(Database.layer(LogAccess.where(settings))),
+      // Below all: whatever is started is seen, and what the end of it says is still sent.
+      Layer.provide(Export.layer(settings.telemetry.exported))
     )
-  )
+    // What is served is no part of the start: its spans would be taken for parents of all that comes.
+  ).pipe(Effect.updateContext((context: Context.Context<Scope.Scope>) => Context.omit(Tracer.ParentSpan)(context)))
   // Added last and so run first: steps have the same time to finish as the requests in flight, not what comes after.
   yield* Effect.addFinalizer(() => Context.get(context, Drain).begin)
   const { url } = yield* Effect.provideContext(Server.Listening, context)
@@ -134,11 +145,7 @@ export const start = Effect.fn("Serve.start")(function* (
   return { url, token, baseDir, lost }
 })
 
-/**
- * `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the
- * database to another process.
- */
-export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = false) {
+const serve = Effect.fn("Serve.serve")(function* (settings: Settings, json: boolean) {
   for (const notice of settings.notices) yield* Console.error(notice)
   yield* StrayErrors.contain
   const { lost, url } = yield* start(settings)
@@ -148,3 +155,10 @@ export const run = Effect.fn("Serve.run")(function* (settings: Settings, json = 
   yield* Effect.sync(flushCompileCache)
   return yield* Effect.flatMap(lost, (other) => Effect.fail(other))
 }, Effect.scoped)
+
+/**
+ * `kintsugi serve`: prints where it listens (as JSON if asked to), and runs until it is told to stop or loses the
+ * database to another process.
+ */
+export const run = (settings: Settings, json = false) =>
+  Effect.provide(serve(settings, json), ConsoleLog.layer(settings.telemetry.log, process.stderr.isTTY))

@@ -1,5 +1,7 @@
 import * as RedisUrl from "../bus/RedisUrl.ts"
+import { rateLimitsDefault } from "../http/RateLimits.ts"
 import type { Described } from "./SettingText.ts"
+import { telemetry } from "./TelemetryCatalogue.ts"
 
 // Every setting once: what reads it, what `--help` says of it and docs/CONFIGURATION.md come from here. A new one is one
 // entry, read by `SettingText.wholeNumber`, `SettingText.choice` or `SettingText.find`.
@@ -61,6 +63,62 @@ export const access = {
     ...{ variable: "KINTSUGI_ADMIN_TOKEN", otherwise: null, secret: true },
     right: "visible ASCII characters without spaces; fewer than 16 can be guessed",
     meaning: "The admin's token; without it the server keeps one of its own in the data directory"
+  }
+} as const satisfies Readonly<Record<string, Described>>
+
+const limitMax = 1_000_000
+
+/** Who else is let in, how often, and over what. */
+export const security = {
+  perSecond: whole(
+    ...(["KINTSUGI_RATE_LIMIT_PER_SECOND", rateLimitsDefault.perSecond, 0, limitMax] as const),
+    "Requests of one caller each second; 0: any number"
+  ),
+  burst: whole(
+    ...(["KINTSUGI_RATE_LIMIT_BURST", rateLimitsDefault.burst, 1, limitMax] as const),
+    "Requests of one caller at once; without it twice the rate"
+  ),
+  failuresPerMinute: whole(
+    ...(["KINTSUGI_SIGN_IN_FAILURES_PER_MINUTE", rateLimitsDefault.failuresPerMinute, 0, limitMax] as const),
+    "Wrong credentials from one address each minute; 0: any number"
+  ),
+  issuer: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_OIDC_ISSUER", otherwise: null },
+    right: "an https URL (http only for this machine itself)",
+    meaning: "Issuer whose tokens are believed; needs an audience"
+  },
+  audience: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_OIDC_AUDIENCE", otherwise: null, right: "a text" },
+    meaning: "Audience that its tokens must name; needed with an issuer"
+  },
+  roleClaim: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_OIDC_ROLE_CLAIM", otherwise: "roles", right: "a name" },
+    meaning: "Claim that holds viewer, operator or admin"
+  },
+  jwksUrl: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_OIDC_JWKS_URL", otherwise: null },
+    right: "an https URL (http only for this machine itself)",
+    meaning: "Where its keys are; without it the issuer is asked"
+  },
+  corsOrigins: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_CORS_ORIGINS", otherwise: null },
+    right: "origins such as https://status.example.org, separated by commas, without a path and never *",
+    meaning: "Pages that may read answers; without it none of another origin"
+  },
+  tlsCert: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_TLS_CERT", otherwise: null, right: "a path" },
+    meaning: "PEM file of the certificate with its chain; needs the key"
+  },
+  tlsKey: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_TLS_KEY", otherwise: null, right: "a path" },
+    meaning: "PEM file of the certificate's key"
   }
 } as const satisfies Readonly<Record<string, Described>>
 
@@ -136,6 +194,11 @@ export const client = {
     ...{ variable: "KINTSUGI_ADMIN_TOKEN", flag: "token", metavar: "TOKEN", otherwise: null, secret: true },
     right: "the server's token",
     meaning: "Its token; without it the one in the data directory"
+  },
+  caFile: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_CA_FILE", otherwise: null, right: "a path" },
+    meaning: "PEM file of an authority that is believed beside the system's"
   }
 } as const satisfies Readonly<Record<string, Described>>
 
@@ -146,8 +209,10 @@ export const groups: ReadonlyArray<{
 }> = [
   { title: "Places", settings: places },
   { title: "Access", settings: access },
+  { title: "Security", settings: security },
   { title: "Execution", settings: execution },
   { title: "Automatic runs", settings: materializer },
   { title: "OpenLineage", settings: openLineage },
+  { title: "Telemetry and log", settings: telemetry },
   { title: "Commands that speak to a server", settings: client }
 ]

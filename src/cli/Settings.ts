@@ -5,8 +5,11 @@ import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
 import * as Catalogue from "./SettingCatalogue.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
+import * as SecuritySettings from "./SecuritySettings.ts"
 import * as SettingText from "./SettingText.ts"
+import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
 /** Where the database is; both are kept because the data directory holds more than the embedded database. */
@@ -40,6 +43,9 @@ export interface Settings extends DatabaseSettings {
   readonly redis: RedisAddress | null
   /** Who is sent OpenLineage run events; null: nobody. */
   readonly openLineage: ReceiverSettings | null
+  /** What is exported of the process's own doings, and how its log is shown. */
+  readonly telemetry: TelemetrySettings
+  readonly security: SecuritySettings.SecuritySettings
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
@@ -56,6 +62,8 @@ export interface ClientSettings {
   /** From flag or environment; null: the one in the data directory. */
   readonly token: Redacted.Redacted | null
   readonly dataDir: string
+  /** PEM file of an authority that is believed beside the system's; null: none. */
+  readonly caFile: string | null
 }
 
 /** All settings of `serve` and `demo`, or the first that is wrong. */
@@ -76,6 +84,8 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       storeSettleMs: SettingText.wholeNumber(given, Catalogue.execution.storeSettleMs),
       redis: redis(given),
       openLineage: OpenLineageSettings.read(given),
+      telemetry: TelemetryEnv.read(given),
+      security: SecuritySettings.read(given),
       materializer: {
         baseBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.baseBackoffMs),
         maxBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.maxBackoffMs),
@@ -96,7 +106,12 @@ export const client = (given: Given): Result.Result<ClientSettings, SettingInval
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw SettingText.invalid(found?.name ?? "--url", Catalogue.client.url.right, url)
     }
-    return { url: url.replace(/\/+$/, ""), token: token(given, "token"), dataDir: dataDir(given) }
+    return {
+      url: url.replace(/\/+$/, ""),
+      token: token(given, "token"),
+      dataDir: dataDir(given),
+      caFile: caFile(given)
+    }
   })
 
 /** Every fault of what a server is told, not only the first: what was found wrong is left out and the rest judged again. */
@@ -165,6 +180,11 @@ const dataDir = (given: Given): string => {
   return resolve(found === undefined ? Catalogue.places.dataDir.otherwise : pathOf(found))
 }
 
+const caFile = (given: Given): string | null => {
+  const found = SettingText.textOf(given, Catalogue.client.caFile)
+  return found === undefined ? null : resolve(pathOf(found))
+}
+
 const pathOf = ({ name, text }: { readonly name: string; readonly text: string }): string => {
   if (text === "" || text.includes("\0")) throw SettingText.invalid(name, "a path", text)
   return text
@@ -200,19 +220,8 @@ const refuseLater = (given: Given): void => {
 }
 
 const notices = (given: Given): ReadonlyArray<string> => {
-  const endpoint = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
-  ]
-    .map((variable) => SettingText.find(given, variable)?.name)
-    .find((name) => name !== undefined)
   const admin = SettingText.textOf(given, Catalogue.access.adminToken)
-  const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
-  return [
-    ...(isShort
-      ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
-      : []),
-    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`])
-  ]
+  return admin !== undefined && admin.text.length < AdminToken.lengthSound
+    ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
+    : []
 }

@@ -1,3 +1,4 @@
+import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
@@ -24,7 +25,8 @@ const unions = {
   keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
-  backfill: BackfillEvents.Event
+  backfill: BackfillEvents.Event,
+  token: AccessToken.Event
 }
 
 /** Every category of streams. */

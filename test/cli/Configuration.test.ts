@@ -24,12 +24,7 @@ describe("docs/CONFIGURATION.md", () => {
         const read = /"((?:KINTSUGI|OTEL|OPENLINEAGE|ASSET_MATERIALIZER)_[A-Z_]+|DATABASE_URL|REDIS_URL)"/g
         return [...text.matchAll(read)].map(([, variable]) => variable!).filter((variable) => !known.has(variable))
       })
-    // Read only to say that what they stand for comes later.
-    const later = (variable: string) => variable.startsWith("OTEL_")
-    assert.deepStrictEqual(
-      unknown.filter((variable) => !later(variable)),
-      []
-    )
+    assert.deepStrictEqual(unknown, [])
   })
 
   it("has every flag of the server and of commands that speak to one", () => {
@@ -42,10 +37,25 @@ describe("a described setting", () => {
   it("is held to its bounds where it is read", () => {
     const numbers = described.flatMap((setting) => (setting.kind === "whole" ? [setting] : []))
     assert.isAbove(numbers.length, 6)
+    // A batch is at most as large as its queue.
+    const room = { OTEL_BSP_MAX_QUEUE_SIZE: "2147483647", OTEL_BLRP_MAX_QUEUE_SIZE: "2147483647" }
     for (const { maximum, minimum, variable } of numbers) {
       const isTaken = (value: number) =>
-        Result.isSuccess(Settings.all({ flags: {}, env: { [variable]: String(value) } }))
+        Result.isSuccess(Settings.all({ flags: {}, env: { ...room, [variable]: String(value) } }))
       assert.deepStrictEqual([isTaken(minimum), isTaken(maximum), isTaken(maximum + 1)], [true, true, false], variable)
+    }
+  })
+
+  it("takes each of its words and no other", () => {
+    for (const setting of described) {
+      if (setting.kind !== "choice") continue
+      const isTaken = (word: string) => Result.isSuccess(Settings.all({ flags: {}, env: { [setting.variable]: word } }))
+      assert.deepStrictEqual(
+        setting.choices.filter((word) => !isTaken(word)),
+        [],
+        setting.variable
+      )
+      assert.isFalse(isTaken("perhaps"), setting.variable)
     }
   })
 

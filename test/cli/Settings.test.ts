@@ -32,6 +32,13 @@ describe("the settings of a server", () => {
       storeSettleMs: 2_000,
       redis: null,
       openLineage: null,
+      telemetry: { exported: null, log: { level: "Info", format: null } },
+      security: {
+        oidc: null,
+        rateLimits: { perSecond: 2_000, burst: 4_000, failuresPerMinute: 600 },
+        corsOrigins: [],
+        tls: null
+      },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       notices: []
     })
@@ -130,14 +137,6 @@ describe("the settings of a server", () => {
     assert.match(fault({ ...given, OPENLINEAGE_ENDPOINT: "a?b" }), /^OPENLINEAGE_ENDPOINT: must be a path/)
     assert.match(fault({ ...given, OPENLINEAGE_API_KEY: "a b" }), /^OPENLINEAGE_API_KEY: must be visible ASCII/)
     assert.isNull(all({ OPENLINEAGE_NAMESPACE: "x" }).openLineage)
-  })
-
-  it("say that telemetry is not exported yet, when somebody asks for it", () => {
-    assert.deepStrictEqual(all({ OTEL_SERVICE_NAME: "x" }).notices, [])
-    assert.match(
-      all({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://x" }).notices[0] ?? "",
-      /^OTEL_EXPORTER_OTLP_ENDPOINT is set/
-    )
   })
 })
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
+import * as AccessToken from "../../src/domain/AccessToken.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
@@ -48,7 +49,8 @@ const categories: Readonly<Record<string, Category>> = {
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),
-  keys: category(PartitionKeys.Event)
+  keys: category(PartitionKeys.Event),
+  token: category(AccessToken.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

@@ -15,6 +15,7 @@ import {
 } from "../../src/actors/Engine.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
+import { Tokens } from "../../src/actors/Tokens.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
@@ -24,6 +25,7 @@ import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
+import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
 
 export const position = (count: number): Position =>
@@ -116,6 +118,8 @@ const others = Layer.mergeAll(
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
+  // Nobody but the admin is known.
+  Layer.mock(Tokens, { identify: () => Effect.succeed(null) }),
   inventory,
   Definitions.layer,
   // Takes whatever is announced.
@@ -126,7 +130,7 @@ const others = Layer.mergeAll(
 )
 
 /** What stands behind the routes. */
-export type Behind = Layer.Success<typeof others> | Engine | Reads | EventStore
+export type Behind = Layer.Success<typeof others> | Engine | Reads | TokenUses | EventStore
 
 const commands = (state: FakeState) =>
   Layer.sync(Engine, () => {
@@ -314,7 +318,7 @@ export const reads = (state: FakeState) => {
     at: "2026-01-01T00:00:00.000Z",
     readAt: state.marked.get(id) ?? null
   })
-  return Layer.sync(Reads, () =>
+  const lists = Layer.sync(Reads, () =>
     Reads.of({
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
@@ -346,6 +350,7 @@ export const reads = (state: FakeState) => {
       horizonHolder: Effect.succeed({ pid: 4711, ageMs: 61_000, database: "other" })
     })
   )
+  return Layer.merge(lists, TokenUses.layerMemory)
 }
 
 export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), MemoryEventStore.layer)

@@ -79,6 +79,8 @@ describe("a production that another system announces", () => {
         const refused = yield* announce("erp.orders", { payload: 1, source: "provenance" })
         assert.strictEqual(refused.status, 400)
         assert.include(refused.text, "own word")
+        assert.strictEqual((yield* announce("erp.orders", { payload: 1, source: "erp" })).status, 202)
+        yield* until(automaticRuns, ({ length }) => length === 1, "run")
       })
     )
   )

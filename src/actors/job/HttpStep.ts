@@ -38,6 +38,8 @@ export const perform = Effect.fnUntraced(function* (options: {
   readonly request: HttpRequest
   readonly context: Template.Context
   readonly idempotencyKey: string
+  /** Sent along, so that the service's own trace is one with the run's. */
+  readonly traceparent: string | undefined
   readonly settings: HttpSettings
 }): Effect.fn.Return<{ readonly result: unknown }, HttpFailed> {
   const { context, request, settings, step } = options
@@ -57,7 +59,7 @@ export const perform = Effect.fnUntraced(function* (options: {
     }
   }
   if (lacking !== undefined) return yield* Effect.fail(hidden(permanent("secret_missing", lacking)))
-  const rendered = render(step, request, context, values, options.idempotencyKey)
+  const rendered = render(step, request, context, values, options)
   if (Result.isFailure(rendered)) return yield* Effect.fail(hidden(rendered.failure))
   const timeout = {
     duration: Duration.millis(request.timeoutMs),
@@ -112,7 +114,7 @@ const render = (
   request: HttpRequest,
   context: Template.Context,
   values: ReadonlyMap<string, string>,
-  idempotencyKey: string
+  { idempotencyKey, traceparent }: { readonly idempotencyKey: string; readonly traceparent: string | undefined }
 ): Result.Result<Request, Failure> =>
   Result.gen(function* () {
     const path = `steps.${step.id}.request`
@@ -139,6 +141,7 @@ const render = (
     }
     headers.accept ??= "application/json, */*;q=0.5"
     if (request.method !== "GET" && request.method !== "HEAD") headers["idempotency-key"] ??= idempotencyKey
+    if (traceparent !== undefined) headers.traceparent ??= traceparent
     let body: Uint8Array | undefined
     if (request.body !== undefined) {
       const sent = yield* Result.mapError(Template.renderDeep(request.body, context, `${path}.body`), unresolved)

@@ -27,6 +27,13 @@ export class UnauthorizedProblem extends HttpApiError.Problem<UnauthorizedProble
   { code: Schema.tag("unauthorized") }
 ) {}
 
+/** The principal is known, and its role is not enough. `role` is null for one that has none. */
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()(
+  "ForbiddenProblem",
+  { type: type("forbidden"), status: 403, title: "The role is not enough" },
+  { code: Schema.tag("forbidden"), requiredRole: Schema.String, role: Schema.NullOr(Schema.String) }
+) {}
+
 export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()(
   "NotFoundProblem",
   { type: type("not_found"), status: 404, title: "There is no such thing" },
@@ -63,6 +70,13 @@ export class KeyReusedProblem extends HttpApiError.Problem<KeyReusedProblem>()(
   "KeyReusedProblem",
   { type: type("idempotency_key_reused"), status: 422, title: "The Idempotency-Key was used with another body" },
   { code: Schema.tag("idempotency_key_reused") }
+) {}
+
+/** The principal, or the address with its wrong credentials, asks too often. */
+export class RateLimitedProblem extends HttpApiError.Problem<RateLimitedProblem>()(
+  "RateLimitedProblem",
+  { type: type("rate_limited"), status: 429, title: "Too many requests" },
+  { code: Schema.tag("rate_limited"), retryAfterMs: Schema.Int }
 ) {}
 
 export class InternalErrorProblem extends HttpApiError.Problem<InternalErrorProblem>()(

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { commandHeaders, done, list, noInput, one, optionalBody, page, Text } from "./Fields.ts"
-import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
+import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
 import {
   DefinedByAppProblem,
   IllegalTransitionProblem,
@@ -33,7 +33,9 @@ export class WorkflowsApi extends HttpApiGroup.make("workflows")
       payload: Schema.Unknown.annotate({ description: "A workflow definition" }),
       success: [done(Workflow), done(Workflow).pipe(HttpApiSchema.status(201))],
       error: [DefinedByAppProblem, KeyReusedProblem, UnavailableProblem]
-    }).middleware(BodyRules),
+    })
+      .middleware(BodyRules)
+      .annotate(RequiredRole, "admin"),
     HttpApiEndpoint.post("startRun", "/:slug/run", {
       params: path,
       headers: commandHeaders,
