@@ -1,7 +1,7 @@
 import { Result, type Schema } from "effect"
 import { type Definition, DefinitionInvalid, shapeOf } from "./Definition.ts"
-import * as DefaultParameters from "./DefaultParameters.ts"
 import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.ts"
+import { parameterProblems } from "./GivenParameters.ts"
 import * as Id from "./Id.ts"
 import { listedProblems, pathText, type Problem } from "./JsonBounds.ts"
 import { schemaProblems } from "./JsonSchemaCheck.ts"
@@ -31,7 +31,7 @@ export const parse = (
  * partitions and a schedule that cannot be (`partitionProblems`).
  */
 export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean): ReadonlyArray<Problem> => [
-  ...parameters(outline),
+  ...parameterProblems(outline),
   ...outline.steps.flatMap(({ path, produces }) =>
     produces.flatMap(({ schema }, position) =>
       schema === undefined ? [] : schemaProblems(schema, [...path, "produces", position, "schema"])
@@ -45,12 +45,6 @@ export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean
   ...templates(outline.steps),
   ...partitionProblems(outline)
 ]
-
-const parameters = ({ defaultParameters = {}, parametersSchema }: Outline): ReadonlyArray<Problem> => {
-  if (parametersSchema === undefined) return []
-  const faults = schemaProblems(parametersSchema, ["parametersSchema"])
-  return faults.length > 0 ? faults : DefaultParameters.problems(parametersSchema, defaultParameters)
-}
 
 const problem = (path: ReadonlyArray<PropertyKey>, message: string): Problem => ({ path: pathText(path), message })
 

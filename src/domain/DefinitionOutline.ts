@@ -33,6 +33,8 @@ export interface OutlineStep {
     readonly assetId: string | undefined
     readonly schema: JsonObject | undefined
     readonly partitioning: Partitioning | undefined
+    /** `parameterDefaults` of an `autoMaterialize` that is enabled. */
+    readonly policy: JsonObject | undefined
   }>
   readonly consumes: ReadonlyArray<{
     readonly assetId: string | undefined
@@ -77,10 +79,14 @@ export const outlineOf = (source: Schema.Json): Outline => {
         parameters: step.parameters ?? {},
         produces: listOf(step.produces)
           .map(objectOr)
-          .map(({ assetId, partitioning, schema }) => ({
+          .map(({ assetId, autoMaterialize, partitioning, schema }) => ({
             assetId: textOf(assetId),
             schema: objectOf(schema),
-            partitioning: readable(decodePartitioning, partitioning)
+            partitioning: readable(decodePartitioning, partitioning),
+            policy:
+              objectOr(autoMaterialize).enabled === false
+                ? undefined
+                : objectOf(objectOr(autoMaterialize).parameterDefaults)
           })),
         consumes: listOf(step.consumes)
           .map(objectOr)
