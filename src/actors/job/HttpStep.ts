@@ -120,6 +120,8 @@ const render = (
     const written = yield* renderUrl(request.url, context, `${path}.url`)
     const url = URL.parse(written)
     const wrong = url === null ? "is no absolute URL" : urlFault(url)
+    const left = url === null ? undefined : segmentFault(written)
+    if (left !== undefined) return yield* Result.fail(permanent("invalid_url", `${path}.url ${left}`))
     if (url === null || wrong !== undefined) {
       // The text is left out: it may be a password that stands there.
       return yield* Result.fail(permanent("invalid_url", `${path}.url ${wrong}`))
@@ -151,6 +153,23 @@ const render = (
       statuses === undefined ? status >= 200 && status < 300 : statuses.includes(status)
     return { method: request.method, url, headers, secret, body, accepts, bytesMax: resultBytesMax }
   })
+
+/**
+ * Why a URL would not ask for the path that is written: `.` and `..`, also percent-encoded, are taken for steps through
+ * the path wherever they stand alone, so that a value would leave its segment. No encoding of theirs is another segment.
+ */
+const segmentFault = (url: string): string | undefined => {
+  const [path = ""] = url.split(/[?#]/, 1)
+  // Tabs and line breaks are dropped from a URL, and a backslash separates as a slash does.
+  const segments = path
+    .replace(/[\t\r\n]/g, "")
+    .trim()
+    .split(/[\\/]/)
+    .slice(1)
+  return segments.some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))
+    ? 'has "." or ".." as a part of its path, once its values are filled in: such a part would be taken for another path'
+    : undefined
+}
 
 /** Values within a URL are one part of it each, whatever characters they have; one that begins it is taken as it is. */
 const renderUrl = (text: string, context: Template.Context, path: string): Result.Result<string, Failure> =>
