@@ -43,8 +43,20 @@ export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean
   ...cycles(outline.steps),
   ...assets(outline.steps),
   ...templates(outline.steps),
+  ...headers(outline.steps),
   ...partitionProblems(outline)
 ]
+
+/** What no header can carry, whatever its templates become: each request would be refused before it is sent. */
+const headers = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> =>
+  steps.flatMap(({ headers }) =>
+    headers.flatMap(({ path, text }) => {
+      const [found] = /[^\t\x20-\x7e\x80-\xff]/u.exec(text.replace(/\{\{.*?\}\}/gs, "")) ?? []
+      return found === undefined
+        ? []
+        : [problem(path, `must not hold ${JSON.stringify(found)}: a header is one line of Latin 1 characters`)]
+    })
+  )
 
 const problem = (path: ReadonlyArray<PropertyKey>, message: string): Problem => ({ path: pathText(path), message })
 

@@ -303,3 +303,20 @@ describe("parameters that a definition gives", () => {
     assert.deepStrictEqual(faults([{ id: "a", produces: [day] }], previous), [])
   })
 })
+
+describe("headers of an http step", () => {
+  const asked = (headers: object) =>
+    faultsOf({ slug: "asks", steps: [{ id: "ask", type: "http", request: { url: "http://x/", headers } }] })
+
+  it("are refused with their path where they hold what no header can carry", () => {
+    const found = asked({
+      "x-a": "one\r\nX-B: two",
+      "x-c": { env: "TOKEN", prefix: "Bearer\n" },
+      "x-d": "€ {{ run.id }}"
+    })
+    const paths = found.map((fault) => fault.replace(/: must.*/, ""))
+    const at = "steps[0].request.headers"
+    assert.deepStrictEqual(paths, [`${at}.x-a`, `${at}.x-c.prefix`, `${at}.x-d`])
+    assert.deepStrictEqual(asked({ "x-a": "tab\té {{\n run.id }}", "x-c": { env: "TOKEN", prefix: "Bearer " } }), [])
+  })
+})
