@@ -91,11 +91,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       openLineage: OpenLineageSettings.read(given),
       telemetry: TelemetryEnv.read(given),
       security: SecuritySettings.read(given),
-      materializer: {
-        baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
-        maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
-        refreshIntervalMs: milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
-      },
+      materializer: materializer(given),
       notices: notices(given)
     }
   })
@@ -120,6 +116,21 @@ export const client = (given: Given): Result.Result<ClientSettings, SettingInval
   })
 
 // ------------------------------------------------------------------ reading
+
+/** A first pause beyond the longest one would never be kept. */
+const materializer = (given: Given) => {
+  const base = "ASSET_MATERIALIZER_BASE_BACKOFF_MS"
+  const max = "ASSET_MATERIALIZER_MAX_BACKOFF_MS"
+  const baseBackoffMs = milliseconds(given, base, 120_000, 1, timerMsMax)
+  const maxBackoffMs = milliseconds(given, max, 1_800_000, 1, timerMsMax)
+  if (baseBackoffMs > maxBackoffMs) {
+    throw SettingText.find(given, base) === undefined
+      ? SettingText.invalid(max, `at least ${base} (${baseBackoffMs})`, String(maxBackoffMs))
+      : SettingText.invalid(base, `at most ${max} (${maxBackoffMs})`, String(baseBackoffMs))
+  }
+  const refreshIntervalMs = milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
+  return { baseBackoffMs, maxBackoffMs, refreshIntervalMs }
+}
 
 /** The readers throw, so that each setting is one expression; here the first fault becomes the answer. */
 const read = <A>(settings: () => A): Result.Result<A, SettingInvalid> => {
