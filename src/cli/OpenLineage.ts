@@ -96,7 +96,8 @@ const openAttempts = (
   for (const recorded of stream) {
     if (recorded.streamVersion >= streamVersion) break
     const event = decode(recorded)
-    if (event._tag === "StepStarted") open.set(event.stepId, { stepId: event.stepId, attempt: event.attempt })
+    if (event._tag === "StepStarted" || event._tag === "StepExpanded")
+      open.set(event.stepId, { stepId: event.stepId, attempt: event.attempt })
     if (event._tag === "RunInterrupted") for (const { stepId } of event.steps) open.delete(stepId)
     const isComplete =
       event._tag === "StepOutputsRecorded" || (event._tag === "StepSucceeded" && (event.produced ?? []).length === 0)

@@ -10,7 +10,17 @@ import type { Given } from "./SettingText.ts"
  */
 export const read = (given: Given): ReceiverSettings | null => {
   const base = SettingText.textOf(given, openLineage.url)
-  if (base === undefined) return null
+  if (base === undefined) {
+    for (const { variable } of [openLineage.endpoint, openLineage.apiKey, openLineage.namespace]) {
+      if (SettingText.find(given, variable) === undefined) continue
+      throw SettingText.invalid(
+        variable,
+        `left out where ${openLineage.url.variable} is not set: nothing is sent without it`,
+        null
+      )
+    }
+    return null
+  }
   const { right } = openLineage.url
   const url = URL.canParse(base.text) ? new URL(base.text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {

@@ -86,11 +86,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       openLineage: OpenLineageSettings.read(given),
       telemetry: TelemetryEnv.read(given),
       security: SecuritySettings.read(given),
-      materializer: {
-        baseBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.baseBackoffMs),
-        maxBackoffMs: SettingText.wholeNumber(given, Catalogue.materializer.maxBackoffMs),
-        refreshIntervalMs: SettingText.wholeNumber(given, Catalogue.materializer.refreshIntervalMs)
-      },
+      materializer: materializer(given),
       notices: notices(given)
     }
   })
@@ -133,6 +129,21 @@ export const faults = (given: Given): ReadonlyArray<SettingInvalid> => {
 }
 
 // ------------------------------------------------------------------ reading
+
+/** A first pause beyond the longest one would never be kept. */
+const materializer = (given: Given) => {
+  const { variable: base } = Catalogue.materializer.baseBackoffMs
+  const { variable: max } = Catalogue.materializer.maxBackoffMs
+  const baseBackoffMs = SettingText.wholeNumber(given, Catalogue.materializer.baseBackoffMs)
+  const maxBackoffMs = SettingText.wholeNumber(given, Catalogue.materializer.maxBackoffMs)
+  if (baseBackoffMs > maxBackoffMs) {
+    throw SettingText.find(given, base) === undefined
+      ? SettingText.invalid(max, `at least ${base} (${baseBackoffMs})`, String(maxBackoffMs))
+      : SettingText.invalid(base, `at most ${max} (${maxBackoffMs})`, String(baseBackoffMs))
+  }
+  const refreshIntervalMs = SettingText.wholeNumber(given, Catalogue.materializer.refreshIntervalMs)
+  return { baseBackoffMs, maxBackoffMs, refreshIntervalMs }
+}
 
 /** The readers throw, so that each setting is one expression; here the first fault becomes the answer. */
 const read = <A>(settings: () => A): Result.Result<A, SettingInvalid> => {

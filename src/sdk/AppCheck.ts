@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
+import { disagreements } from "../domain/AssetAgreement.ts"
 import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
@@ -141,8 +142,11 @@ const parseWorkflows = (
   const problems: Array<Problem> = []
   for (const [index, input] of inputs.entries()) {
     const parsed = DefinitionCheck.parse(input, isKnownJob)
+    const found = Result.isSuccess(parsed)
+      ? disagreements(parsed.success, undefined, workflows)
+      : parsed.failure.problems
     if (Result.isSuccess(parsed)) workflows.push(parsed.success)
-    else problems.push(...parsed.failure.problems.map((problem) => within(`workflows[${index}]`, problem)))
+    problems.push(...found.map((problem) => within(`workflows[${index}]`, problem)))
   }
   return { workflows, problems }
 }

@@ -136,7 +136,18 @@ describe("the settings of a server", () => {
     const given = { OPENLINEAGE_URL: "http://marquez" }
     assert.match(fault({ ...given, OPENLINEAGE_ENDPOINT: "a?b" }), /^OPENLINEAGE_ENDPOINT: must be a path/)
     assert.match(fault({ ...given, OPENLINEAGE_API_KEY: "a b" }), /^OPENLINEAGE_API_KEY: must be visible ASCII/)
-    assert.isNull(all({ OPENLINEAGE_NAMESPACE: "x" }).openLineage)
+    for (const name of ["OPENLINEAGE_ENDPOINT", "OPENLINEAGE_API_KEY", "OPENLINEAGE_NAMESPACE"]) {
+      assert.match(fault({ [name]: "x" }), new RegExp(`^${name}: must be left out where OPENLINEAGE_URL is not set`))
+    }
+  })
+
+  it("are refused where the first pause of the materializer is longer than its longest", () => {
+    const base = "ASSET_MATERIALIZER_BASE_BACKOFF_MS"
+    const max = "ASSET_MATERIALIZER_MAX_BACKOFF_MS"
+    assert.match(fault({ [base]: "2000", [max]: "1000" }), new RegExp(`^${base}: must be at most ${max} .1000.`))
+    assert.match(fault({ [max]: "1000" }), new RegExp(`^${max}: must be at least ${base} .120000.`))
+    assert.match(fault({ [base]: "1800001" }), new RegExp(`^${base}: `))
+    assert.strictEqual(all({ [base]: "5", [max]: "5" }).materializer.maxBackoffMs, 5)
   })
 })
 
