@@ -5,6 +5,7 @@ import type { Engine } from "../actors/Engine.ts"
 import type { EventStore } from "../eventstore/EventStore.ts"
 import { Api } from "./api/Api.ts"
 import { NotReadyProblem } from "./api/Problems.ts"
+import * as DocsPage from "./DocsPage.ts"
 import * as Metrics from "./Metrics.ts"
 import { contentType } from "./Prometheus.ts"
 import * as Readiness from "./Readiness.ts"
@@ -24,6 +25,13 @@ const system = HttpApiBuilder.group(
         const detail = found.map(({ message, name }) => `${name}: ${message}`).join("; ")
         return yield* new NotReadyProblem({ detail, reasons: found })
       }),
+      docs: () =>
+        Effect.sync(() =>
+          HttpServerResponse.text(DocsPage.html(), {
+            contentType: "text/html; charset=utf-8",
+            headers: { "content-security-policy": DocsPage.policy }
+          })
+        ),
       openApi: () => Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api)))
     })
   })

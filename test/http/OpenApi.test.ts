@@ -16,7 +16,7 @@ const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   }))
 )
 
-const open = ["GET /livez", "GET /readyz", "GET /openapi.json"]
+const open = ["GET /livez", "GET /readyz", "GET /openapi.json", "GET /docs"]
 const routes = [
   "PUT /api/v1/workflows/{slug}",
   "GET /api/v1/workflows",

@@ -10,7 +10,7 @@ import { issue, served } from "./realEngine.ts"
 const roles = ["viewer", "operator", "admin"]
 
 /** Open to everybody, and nothing else is. */
-const open = ["GET /livez", "GET /readyz", "GET /openapi.json"]
+const open = ["GET /livez", "GET /readyz", "GET /openapi.json", "GET /docs"]
 
 /** Beyond what an operator may do: definitions and tokens. */
 const forAdmins = [

@@ -215,9 +215,9 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
     })
   )
 
-  it.effect("livez, readyz and openapi.json are open; every answer has the security headers", () =>
+  it.effect("livez, readyz, openapi.json and docs are open; every answer has the security headers", () =>
     Effect.gen(function* () {
-      for (const path of ["/livez", "/readyz", "/openapi.json"]) {
+      for (const path of ["/livez", "/readyz", "/openapi.json", "/docs"]) {
         const { headers, status } = yield* send("GET", path, { token: null })
         assert.strictEqual(status, 200, path)
         assert.strictEqual(headers.get("x-content-type-options"), "nosniff")

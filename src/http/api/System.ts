@@ -11,7 +11,10 @@ export class SystemApi extends HttpApiGroup.make("system")
       success: Schema.Struct({ status: Schema.Literal("ready") }),
       error: NotReadyProblem
     }),
-    HttpApiEndpoint.get("openApi", "/openapi.json", { success: Schema.Record(Schema.String, Schema.Unknown) })
+    HttpApiEndpoint.get("openApi", "/openapi.json", { success: Schema.Record(Schema.String, Schema.Unknown) }),
+    HttpApiEndpoint.get("docs", "/docs", {
+      success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/html; charset=utf-8" }))
+    }).annotate(OpenApi.Description, "This description as a page for people.")
   )
   .annotateMerge(OpenApi.annotations({ title: "System", description: "Health, and this description." })) {}
 
