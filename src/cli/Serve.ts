@@ -5,6 +5,7 @@ import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
+import { ProjectionControl } from "../http/ProjectionControl.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
@@ -18,6 +19,7 @@ import * as LogAccess from "./LogAccess.ts"
 import { engine } from "./Runtime.ts"
 import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
+import * as Signing from "./Signing.ts"
 import type { Settings } from "./Settings.ts"
 
 /** An app's workflow is refused by the running system, or the system cannot take it. */
@@ -115,6 +117,8 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(InventoryLive.layer),
+      Layer.provideMerge(ProjectionControl.layer),
+      Layer.provideMerge(Signing.layer(settings.signing)),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),

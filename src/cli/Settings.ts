@@ -5,6 +5,7 @@ import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
+import type { SigningSettings } from "./Signing.ts"
 import * as SettingText from "./SettingText.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
@@ -45,6 +46,8 @@ export interface Settings extends DatabaseSettings {
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
+  /** Who signs the log, and how often. */
+  readonly signing: SigningSettings
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -86,6 +89,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
         refreshIntervalMs: milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
       },
+      signing: signing(given),
       notices: notices(given)
     }
   })
@@ -164,6 +168,22 @@ const redis = (given: Given): RedisAddress | null => {
 const dataDir = (given: Given): string => {
   const found = SettingText.find(given, "KINTSUGI_DATA_DIR", "data-dir")
   return resolve(found === undefined ? ".kintsugi" : pathOf(found))
+}
+
+const signing = (given: Given): SigningSettings => {
+  const keyFile = file(given, "KINTSUGI_SIGN_KEY_FILE")
+  const interval = SettingText.find(given, "KINTSUGI_SIGN_INTERVAL_MS")
+  if (keyFile === null && interval !== undefined) {
+    const message = `${interval.name}: nothing is signed without KINTSUGI_SIGN_KEY_FILE; set that too, or leave it out`
+    throw new SettingText.SettingInvalid({ setting: interval.name, message })
+  }
+  return { keyFile, intervalMs: milliseconds(given, "KINTSUGI_SIGN_INTERVAL_MS", 3_600_000, 1_000, dayMs) }
+}
+
+/** Absolute path of a file; null: it is not given. */
+const file = (given: Given, variable: string): string | null => {
+  const found = SettingText.find(given, variable)
+  return found === undefined ? null : resolve(pathOf(found))
 }
 
 const pathOf = ({ name, text }: { readonly name: string; readonly text: string }): string => {

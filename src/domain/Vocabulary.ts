@@ -1,9 +1,11 @@
 import * as Asset from "./Asset.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
+import * as LogRoot from "./LogRoot.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
+import * as ProjectionSteering from "./ProjectionSteering.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
@@ -24,7 +26,9 @@ const unions = {
   keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
-  backfill: BackfillEvents.Event
+  backfill: BackfillEvents.Event,
+  projection: ProjectionSteering.Event,
+  log: LogRoot.Event
 }
 
 /** Every category of streams. */

@@ -22,6 +22,7 @@ import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
+import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
@@ -105,8 +106,8 @@ export type FakeState = ReturnType<typeof makeState>
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
-/** Lists of assets that nobody asks for. */
-export const inventory = Layer.mock(Inventory, {})
+/** Lists of assets that nobody asks for, and read models that nobody does anything to. */
+export const inventory = Layer.merge(Layer.mock(Inventory, {}), Layer.mock(ProjectionControl, {}))
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(

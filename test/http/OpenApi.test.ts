@@ -37,6 +37,8 @@ const routes = [
   "GET /api/v1/admin/queue-health",
   "GET /api/v1/admin/stores",
   "GET /api/v1/admin/projections",
+  "POST /api/v1/admin/projections/{name}/rebuild",
+  "POST /api/v1/admin/projections/{name}/skip",
   "GET /api/v1/notifications",
   "POST /api/v1/notifications/{id}/read",
   "GET /api/v1/events",

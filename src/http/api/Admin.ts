@@ -33,13 +33,34 @@ const Store = Schema.Struct({
   waiting: Schema.Int
 }).annotate({ identifier: "Store" })
 
-/** `heartbeatAgeMs` is null before the first; `error`: why it stopped. */
+/**
+ * `heartbeatAgeMs` is null before the first; `error`: why it stopped, and `errorPosition` before which event. `skipped`:
+ * what it was told to leave out.
+ */
 export const ProjectionStatus = open({
   name: Schema.String,
   position: Nullable,
   lagEvents: Schema.NullOr(Schema.Finite),
   heartbeatAgeMs: Schema.NullOr(Schema.Finite),
-  error: Nullable
+  error: Nullable,
+  errorPosition: Nullable,
+  rebuild: Schema.NullOr(
+    Schema.Struct({
+      position: Nullable,
+      events: Schema.Int,
+      lagEvents: Schema.NullOr(Schema.Finite),
+      error: Nullable
+    })
+  ),
+  skipped: Schema.Array(
+    Schema.Struct({
+      position: Schema.String,
+      reason: Schema.String,
+      error: Schema.String,
+      principal: Nullable,
+      at: Schema.Finite
+    })
+  )
 }).annotate({ identifier: "ProjectionStatus" })
 export type ProjectionStatus = typeof ProjectionStatus.Type
 
