@@ -4,6 +4,7 @@ import { exportLog, importLog, verify } from "./AuditCommands.ts"
 import { backfill } from "./BackfillCommand.ts"
 import * as Flags from "./Flags.ts"
 import { presenter } from "./Presenter.ts"
+import { inspect, rebuild } from "./InspectCommands.ts"
 import * as Settings from "./Settings.ts"
 
 // Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
@@ -110,7 +111,7 @@ const replay = Command.make(
 
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, demo, migrate, replay, verify, exportLog, importLog, backfill])
+  Command.withSubcommands([serve, demo, migrate, replay, verify, exportLog, importLog, rebuild, inspect, backfill])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */

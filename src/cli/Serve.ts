@@ -8,6 +8,8 @@ import * as InventoryLive from "../http/InventoryLive.ts"
 import { ProjectionControl } from "../http/ProjectionControl.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
+import { subscription } from "../bus/Publisher.ts"
+import * as QueueHealthHistory from "../projections/QueueHealthHistory.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
@@ -116,6 +118,7 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
+      Layer.provideMerge(QueueHealthHistory.layer(subscription)),
       Layer.provideMerge(InventoryLive.layer),
       Layer.provideMerge(ProjectionControl.layer),
       Layer.provideMerge(Signing.layer(settings.signing)),

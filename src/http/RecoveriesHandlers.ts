@@ -8,6 +8,7 @@ import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf } from "./Command.ts"
+import * as RecoveryChain from "./RecoveryChain.ts"
 import { Reads } from "./Reads.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -23,6 +24,9 @@ export const layer = HttpApiBuilder.group(
 
       readRecovery: ({ params: { id }, query: { at } }) =>
         Effect.map(asOf(store, at, `recovery-${id}`, engine.recovery(id, at)), (data) => ({ data })),
+
+      recoveryChain: ({ params: { id } }) =>
+        Effect.map(answer(Effect.provideService(RecoveryChain.read(id), EventStore, store)), (data) => ({ data })),
 
       planRecovery: ({ payload: { assetId, partitionKey } }) =>
         Effect.map(answer(engine.planRecovery(assetId, partitionKey)), (plan) => ({

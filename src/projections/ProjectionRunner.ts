@@ -58,6 +58,8 @@ export interface ProjectionStatus {
     readonly lagEvents: number | null
     readonly error: string | null
   } | null
+  /** How the rebuild ended that was requested last of this process; null: there was none, or it goes on. */
+  readonly lastRebuild: { readonly at: number; readonly events: number; readonly error: string | null } | null
   /** Events that it was told to leave out, with the reason and who said so. */
   readonly skipped: ReadonlyArray<Skip>
 }
@@ -122,6 +124,7 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
   const store = yield* EventStore
   const scope = yield* Effect.scope
   const { changed, members, rebuild, unpark } = yield* RunnerLoop.start(projections)
+  const ends = new Map<string, NonNullable<ProjectionStatus["lastRebuild"]>>()
   const known = projections.map(({ name }) => name)
 
   const find = (name: string): Effect.Effect<Member, UnknownProjection> => {
@@ -140,6 +143,7 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
       return {
         ...{ name, position, lagEvents: behind(position), heartbeatAgeMs: Math.max(0, now - heartbeatAt) },
         ...{ error, errorPosition, rebuilding: copy !== undefined, skipped: [...skips.values()] },
+        lastRebuild: ends.get(name) ?? null,
         rebuild:
           copy === undefined
             ? null
@@ -181,9 +185,14 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
     }
     const reason = asked.reason === "" ? {} : { reason: asked.reason }
     const appended = yield* note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked)
+    ends.delete(name)
     yield* rebuild(live).pipe(
-      Effect.catchTag("RebuildFailed", ({ message }) => Effect.logError(message)),
-      Effect.forkIn(scope)
+      Effect.map(({ events }) => ({ events, error: null })),
+      Effect.catchTag("RebuildFailed", ({ message }) =>
+        Effect.as(Effect.logError(message), { events: 0, error: message })
+      ),
+      Effect.flatMap((end) => Effect.map(Clock.currentTimeMillis, (at) => ends.set(name, { at, ...end }))),
+      Effect.forkIn(scope, { startImmediately: true })
     )
     return appended
   })

@@ -76,6 +76,15 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", `/api/v1/runs/ok-1?at=${Fakes.position(1)}`, {}, 400, "invalid_input", "at"],
   ["GET", `/api/v1/recoveries/ok-1?at=${Fakes.position(1)}`, {}, 400, "invalid_input", "at"],
   ["GET", `/api/v1/assets/a?at=${Fakes.position(1)}`, {}, 400, "invalid_input", "at"],
+  ["GET", `/api/v1/admin/queue-health?at=${Fakes.position(1)}`, {}, 400, "invalid_input", "at"],
+  ["GET", "/api/v1/admin/queue-health?at=2001-01-01", {}, 400, "invalid_input", "at"],
+  [
+    ...(["GET", `/api/v1/admin/queue-health?at=2001-01-01&minPosition=${Fakes.position(0)}`] as const),
+    ...([{}, 400, "invalid_input", "minPosition"] as const)
+  ],
+  ["POST", "/api/v1/admin/projections/x/skip", json({ position: "p", reason: "r" }), 400, "invalid_input", "position"],
+  ["POST", "/api/v1/admin/projections/x/skip", json({ position: Fakes.position(1) }), 400, "invalid_input", "reason"],
+  ["POST", "/api/v1/admin/projections/x/rebuild", json({ now: true }), 400, "invalid_input", "now"],
   ["GET", `/api/v1/events?after=${Fakes.position(1)}`, {}, 400, "invalid_input", "after"],
   ["GET", "/api/v1/runs/ok-1/events?cursor=elsewhere", {}, 400, "invalid_input", "cursor"],
   ["GET", "/api/v1/runs/ok-1?as=of", {}, 400, "invalid_input", "as"],

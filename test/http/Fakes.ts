@@ -25,6 +25,7 @@ import { Inventory } from "../../src/http/Inventory.ts"
 import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
+import { BeforeHistory } from "../../src/projections/QueueHealthHistory.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
 
 export const position = (count: number): Position =>
@@ -341,6 +342,7 @@ export const reads = (state: FakeState) => {
           recoveries: { active: 1, succeeded: 0, failed: 0 },
           byWorkflow: []
         }),
+      queueHealthAt: () => Effect.fail(new BeforeHistory({ oldest: "2026-01-01T00:00:00.000Z" })),
       metrics: Effect.sync(() => state.metrics),
       projections: Effect.sync(() => state.projections),
       horizonHolder: Effect.succeed({ pid: 4711, ageMs: 61_000, database: "other" })

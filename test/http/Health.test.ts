@@ -26,6 +26,7 @@ const projection = (name: string, heartbeatAgeMs: number, error: string | null =
   errorPosition: null,
   rebuilding: false,
   rebuild: null,
+  lastRebuild: null,
   skipped: []
 })
 

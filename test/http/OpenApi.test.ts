@@ -30,6 +30,7 @@ const routes = [
   "POST /api/v1/runs/{id}/recover",
   "GET /api/v1/recoveries",
   "GET /api/v1/recoveries/{id}",
+  "GET /api/v1/recoveries/{id}/chain",
   "POST /api/v1/recoveries/plan",
   "POST /api/v1/recoveries/{id}/retry",
   "POST /api/v1/recoveries/{id}/cancel",

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { minPosition, Nullable, one, open } from "./Fields.ts"
+import { At, minPosition, Nullable, one, open } from "./Fields.ts"
 import { Authorization, RequestRules } from "./Guards.ts"
 import { ProjectionBehindProblem, UnavailableProblem } from "./Problems.ts"
 
@@ -52,6 +52,7 @@ export const ProjectionStatus = open({
       error: Nullable
     })
   ),
+  lastRebuild: Schema.NullOr(Schema.Struct({ at: Schema.Finite, events: Schema.Int, error: Nullable })),
   skipped: Schema.Array(
     Schema.Struct({
       position: Schema.String,
@@ -75,10 +76,10 @@ export type HorizonHolder = typeof HorizonHolder.Type
 export class AdminApi extends HttpApiGroup.make("admin")
   .add(
     HttpApiEndpoint.get("queueHealth", "/queue-health", {
-      query: minPosition,
+      query: { ...minPosition, at: Schema.optionalKey(At) },
       success: one(QueueHealth),
       error: [ProjectionBehindProblem, UnavailableProblem]
-    }),
+    }).annotate(OpenApi.Description, "With `at` from a history that has one entry a minute for the last 7 days."),
     HttpApiEndpoint.get("stores", "/stores", { success: one(Schema.Array(Store)) }),
     HttpApiEndpoint.get("projections", "/projections", {
       success: one(
