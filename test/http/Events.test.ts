@@ -232,4 +232,33 @@ layer(fresh(), { excludeTestServices: true })("a client that does not read", (it
       assert.include(yield* until((text) => text.includes("event: Z")), "event: Z")
     })
   )
+
+  it.effect("of the export holds the server to a few pages, and a break in the middle is resumed without a gap", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Listening
+      const before = reading.pages
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const socket = connect(port, "127.0.0.1").pause()
+          socket.write(`GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+          return socket
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.sleep("500 millis")
+      const stalled = reading.pages
+      assert.isAbove(stalled, before)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(reading.pages, stalled)
+      // The whole log is some 20 MB, and a page 1 MiB.
+      assert.isBelow(stalled - before, 14)
+      socket.destroy()
+      const whole = (yield* send("GET", "/api/v1/events")).text
+      const cut = whole.slice(0, Math.trunc(whole.length / 2))
+      const kept = cut.slice(0, cut.lastIndexOf("\n") + 1)
+      const { position } = JSON.parse(kept.trimEnd().split("\n").at(-1)!)
+      const rest = (yield* send("GET", `/api/v1/events?after=${position}`)).text
+      assert.isTrue(kept + rest === whole, "the two parts are the whole")
+    })
+  )
 })
