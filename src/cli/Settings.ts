@@ -7,6 +7,7 @@ import type { ReceiverSettings } from "../openlineage/Receiver.ts"
 import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SecuritySettings from "./SecuritySettings.ts"
+import type { SigningSettings } from "./Signing.ts"
 import * as SettingText from "./SettingText.ts"
 import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
@@ -51,6 +52,8 @@ export interface Settings extends DatabaseSettings {
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
+  /** Who signs the log, and how often. */
+  readonly signing: SigningSettings
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -92,6 +95,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       telemetry: TelemetryEnv.read(given),
       security: SecuritySettings.read(given),
       materializer: materializer(given),
+      signing: signing(given),
       notices: notices(given)
     }
   })
@@ -192,8 +196,21 @@ const dataDir = (given: Given): string => {
   return resolve(found === undefined ? ".kintsugi" : pathOf(found))
 }
 
-const caFile = (given: Given): string | null => {
-  const found = SettingText.find(given, "KINTSUGI_CA_FILE")
+const caFile = (given: Given): string | null => file(given, "KINTSUGI_CA_FILE")
+
+const signing = (given: Given): SigningSettings => {
+  const keyFile = file(given, "KINTSUGI_SIGN_KEY_FILE")
+  const interval = SettingText.find(given, "KINTSUGI_SIGN_INTERVAL_MS")
+  if (keyFile === null && interval !== undefined) {
+    const message = `${interval.name}: nothing is signed without KINTSUGI_SIGN_KEY_FILE; set that too, or leave it out`
+    throw new SettingText.SettingInvalid({ setting: interval.name, message })
+  }
+  return { keyFile, intervalMs: milliseconds(given, "KINTSUGI_SIGN_INTERVAL_MS", 3_600_000, 1_000, dayMs) }
+}
+
+/** Absolute path of a file; null: it is not given. */
+const file = (given: Given, variable: string): string | null => {
+  const found = SettingText.find(given, variable)
   return found === undefined ? null : resolve(pathOf(found))
 }
 

@@ -19,6 +19,7 @@ import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
+import * as ProjectionsHandlers from "./ProjectionsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
@@ -81,6 +82,7 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       BackfillsHandlers.layer,
       DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
+      ProjectionsHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,
