@@ -20,7 +20,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 
 /** Nothing of that kind has that id. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "store"]),
+  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "store", "step", "checkpoint"]),
   id: Schema.String
 }) {}
 

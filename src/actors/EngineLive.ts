@@ -9,7 +9,7 @@ import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
-import { IllegalTransition } from "../domain/run/RunCommands.ts"
+import type { NotOptional } from "../domain/run/RunCommands.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
 import { type RunView, view as runView } from "../domain/run/RunView.ts"
@@ -35,6 +35,7 @@ import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
+import * as RunCommanding from "./RunCommanding.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
@@ -188,17 +189,6 @@ export const layer = Layer.effect(
       return state.active?.runId ?? id
     })
 
-    /** A failed run that goes on has its run key again; while another run has it, it cannot. */
-    const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
-      if (runKey === undefined || ended !== "failed") return
-      const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Reclaim", runId, now })
-      if (state.active !== null && state.active.runId !== runId) {
-        const status = `failed, and its run key belongs to run ${state.active.runId} now`
-        return yield* new IllegalTransition({ command: "recover", status })
-      }
-    })
-
     const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`run-${id}`, 0), at)
       if (events.length === 0) return yield* new NotFound({ kind: "run", id })
@@ -233,19 +223,10 @@ export const layer = Layer.effect(
       return (yield* awaitRun(run.id)).status as "succeeded" | "failed" | "canceled"
     })
 
-    const commandRun = (id: string, command: Parameters<typeof runs.execute>[1], caller: Caller | undefined) =>
-      Effect.gen(function* () {
-        const repeat = yield* isRepeat(caller)
-        const answer = yield* runs
-          .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
-          .pipe(Effect.catchTag("UnknownRun", () => Effect.fail(new NotFound({ kind: "run", id }))))
-        if (answer.state.definition === null) return yield* new NotFound({ kind: "run", id })
-        return {
-          answer,
-          run: runView(answer.state, answer.streamVersion),
-          position: yield* positionOf(`run-${id}`, answer)
-        }
-      })
+    const commanding = yield* RunCommanding.make(log)
+    /** Only steps are refused for being needed. */
+    const told = <A, E>(effect: Effect.Effect<A, E | NotOptional>) =>
+      unavailable(timely(Effect.catchTag(effect, "NotOptional", Effect.die)))
 
     /** What the log says that this recover kept and ran again; without a command id it is the newest one of the run. */
     const recoveredAs = Effect.fnUntraced(function* (id: string, caller: Caller | undefined) {
@@ -299,23 +280,13 @@ export const layer = Layer.effect(
       run: readRun,
       runToEnd,
       awaitRun,
-      cancelRun: (id, reason, caller) =>
-        unavailable(
-          timely(
-            Effect.map(commandRun(id, { _tag: "Cancel", reason }, caller), ({ position, run }) => ({ run, position }))
-          )
-        ),
+      cancelRun: (id, reason, caller) => told(commanding.command(id, { _tag: "Cancel", reason }, caller)),
       recoverRun: (id, caller) =>
-        unavailable(
-          timely(
-            Effect.gen(function* () {
-              const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-              // A repeated command changes nothing: least of all who has the run key now.
-              if (!(yield* isRepeat(caller))) yield* reclaim(before.state)
-              const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
-              return { run, ...(yield* recoveredAs(id, caller)), position }
-            })
-          )
+        told(
+          Effect.gen(function* () {
+            const { position, run } = yield* commanding.reopening(id, { _tag: "Recover" }, caller)
+            return { run, ...(yield* recoveredAs(id, caller)), position }
+          })
         ),
       recovery: readRecovery,
       retryRecovery: (id, caller) => commandRecovery(id, { _tag: "Retry" }, caller),

@@ -37,6 +37,7 @@ import { RecoveryEnabled } from "../actors/RecoverySettings.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
+import { RunSteering } from "../actors/RunSteering.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
 import { StaleMarks } from "../actors/StaleMarks.ts"
@@ -163,7 +164,8 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
-    Provenance.layer
+    Provenance.layer,
+    RunSteering.layer
   )
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),

@@ -21,6 +21,7 @@ import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
+import * as SteeringHandlers from "./SteeringHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
 import * as WorkflowsHandlers from "./WorkflowsHandlers.ts"
@@ -58,6 +59,7 @@ export const routes = (token: Redacted.Redacted) =>
       AdminHandlers.layer,
       BackfillsHandlers.layer,
       ProvenanceHandlers.layer,
+      SteeringHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,

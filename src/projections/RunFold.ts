@@ -96,6 +96,10 @@ export const apply = (row: Row, event: Foldable): boolean => {
       for (const position of items.keys()) {
         row.steps[childId(stepId, only?.[position] ?? position)] ??= [letters.pending, at]
       }
+      // Expanded again after a restore there may be fewer of them.
+      for (let gone = items.length; only === undefined && childId(stepId, gone) in row.steps; gone++) {
+        delete row.steps[childId(stepId, gone)]
+      }
       return true
     }
     case "StepSucceeded": {
@@ -123,9 +127,12 @@ export const apply = (row: Row, event: Foldable): boolean => {
     case "StepResumed":
       row.steps[event.data<Data<"StepResumed">>().stepId] = [letters.pending, at]
       return true
-    case "StepSkipped":
-      row.steps[event.data<Data<"StepSkipped">>().stepId] = [letters.skipped, at]
+    case "StepSkipped": {
+      const { children, stepId } = event.data<Data<"StepSkipped">>()
+      row.steps[stepId] = [letters.skipped, at]
+      if (children === true) skipChildren(row, stepId, at)
       return true
+    }
     case "RunSucceeded":
       return end(row, "succeeded", at)
     case "RunFailed": {
@@ -138,8 +145,9 @@ export const apply = (row: Row, event: Foldable): boolean => {
     case "RunInterrupted":
       for (const { stepId } of event.data<Data<"RunInterrupted">>().steps) row.steps[stepId] = [letters.pending, at]
       return true
-    case "RunRecovered": {
-      const { kept, rerun } = event.data<Data<"RunRecovered">>()
+    case "RunRecovered":
+    case "RunRestored": {
+      const { kept, rerun } = event.data<Data<"RunRecovered" | "RunRestored">>()
       row.ended = null
       row.finishedAt = null
       row.failure = null
@@ -156,6 +164,15 @@ export const apply = (row: Row, event: Foldable): boolean => {
   }
   // Reached by a type that the compiler does not know.
   return false
+}
+
+const settledLetters: ReadonlySet<Letter> = new Set([letters.succeeded, letters.skipped, letters.recording])
+
+const skipChildren = (row: Row, parent: string, at: number): void => {
+  for (const stepId in row.steps) {
+    if (stepId === parent || declaredId(stepId) !== parent) continue
+    if (!settledLetters.has(row.steps[stepId]![0])) row.steps[stepId] = [letters.skipped, at]
+  }
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(Event.cases))

@@ -101,6 +101,8 @@ const loadGraphs = Effect.fnUntraced(function* (
 
 /** Events after a run's end that change nothing in the list: not worth reading the run back for. */
 const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "RunAttentionRaised", "StepLeftOversMoved"])
+/** Events with which a run that has ended goes on; each names all of its steps. */
+const reopening: ReadonlySet<string> = new Set(["RunRecovered", "RunRestored"])
 const isEpilogue = (type: string): boolean => epilogue.has(type)
 
 /** Brings the runs that this batch goes on with into memory. */
@@ -117,7 +119,7 @@ const loadRuns = Effect.fnUntraced(function* (
     if (category !== "run" || resident.has(id) || isEpilogue(type)) continue
     if (type === "RunRequested") begun.add(id)
     else if (!begun.has(id)) missing.add(id)
-    if (type === "RunRecovered" && !begun.has(id)) recovered.add(id)
+    if (reopening.has(type) && !begun.has(id)) recovered.add(id)
   }
   if (missing.size === 0) return
   const active = yield* RunRows.readActive(sql, [...missing])

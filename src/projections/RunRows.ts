@@ -48,7 +48,7 @@ export const readActive = Effect.fnUntraced(function* (sql: SqlClient.SqlClient,
   return rows.map((read): Tracked => ({ row: { ...rowOf(read), steps: read.steps }, stored: "active" }))
 })
 
-/** Runs that have ended, without their steps: `RunRecovered` names them all. */
+/** Runs that have ended, without their steps: `RunRecovered` and `RunRestored` name them all. */
 export const readEnded = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, ids: ReadonlyArray<string>) {
   const rows = yield* sql<ReadRow & { readonly status: NonNullable<RunFold.Row["ended"]>; readonly finished_at: Date }>`
     SELECT id, workflow, version, partition_key, run_key, trigger, created_at, started_at, failure, status, finished_at

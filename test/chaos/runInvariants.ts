@@ -26,6 +26,9 @@ interface StepFields {
 /** May follow a run's end: what was produced is recorded or moved aside, and whoever asked for the run is told. */
 const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "StepOutputsRecorded", "StepLeftOversMoved"])
 
+/** With these a run goes on that has ended. */
+const reopening: ReadonlySet<string> = new Set(["RunRecovered", "RunRestored"])
+
 const runEnds: ReadonlySet<string> = new Set(["RunSucceeded", "RunFailed", "RunCanceled"])
 
 /** Every fault of one run's history. */
@@ -48,7 +51,9 @@ export const runFaults = (
 
   for (const { at, data, type } of facts) {
     const fields = data as unknown as StepFields
-    if (ended !== null && type !== "RunRecovered" && !epilogue.has(type)) faults.push(`${at}: after ${ended}`)
+    // An operator may skip what has failed before the run goes on.
+    const follows = epilogue.has(type) || reopening.has(type) || (type === "StepSkipped" && ended === "RunFailed")
+    if (ended !== null && !follows) faults.push(`${at}: after ${ended}`)
     if (requested === 0 && type !== "RunRequested") faults.push(`${at}: before the run was requested`)
     switch (type) {
       case "RunRequested": {
@@ -61,6 +66,10 @@ export const runFaults = (
       }
       case "RunRecovered":
         if (ended !== "RunFailed") faults.push(`${at}: recovered after ${ended ?? "no end"}`)
+        ended = null
+        for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
+        break
+      case "RunRestored":
         ended = null
         for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
         break
@@ -115,7 +124,11 @@ export const runFaults = (
         step(fields.stepId).status = "idle"
         break
       case "StepSkipped":
+        if (step(fields.stepId).status === "done") faults.push(`${at}: step ${fields.stepId} is skipped after its end`)
         step(fields.stepId).status = "done"
+        if ((data as { readonly children?: boolean }).children !== true) break
+        for (const [id, child] of steps)
+          if (declared(id) === fields.stepId && child.status !== "recording") child.status = "done"
         break
       case "RunInterrupted":
         for (const cut of (data as unknown as { readonly steps: ReadonlyArray<StepFields> }).steps) {

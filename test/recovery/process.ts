@@ -1,5 +1,6 @@
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { Backfills } from "../../src/actors/Backfills.ts"
+import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
@@ -14,6 +15,8 @@ export interface Process {
   readonly engine: Engine["Service"] | null
   /** Null with the engine. */
   readonly backfills: Backfills["Service"] | null
+  /** Null with the engine. */
+  readonly steering: RunSteering["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
   /** Ends at once, as by `kill -9`: nothing that it does from now on reaches the log. */
@@ -68,6 +71,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
   const process: Process = {
     engine: started === null ? null : Context.get(started, Engine),
     backfills: started === null ? null : Context.get(started, Backfills),
+    steering: started === null ? null : Context.get(started, RunSteering),
     died: Deferred.await(death),
     // What it leaves running is ended in the background; its drain can write nothing any more.
     kill: Effect.andThen(Effect.sync(die), Effect.asVoid(Effect.forkDetach(stop))),

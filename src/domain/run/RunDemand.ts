@@ -28,6 +28,11 @@ export const key = (demand: Demand): string => {
       return `deliver:${demand.to}`
     case "MoveAside":
       return `moveAside:${demand.stepId}`
+    case "Begin": {
+      // A retry that may begin at once after all is another activity than the one that sleeps until it is due.
+      const { attempt, dueAt, stepId } = demand
+      return `Begin:${stepId}:${attempt}${dueAt === undefined ? "" : `:${dueAt}`}`
+    }
     default:
       return `${demand._tag}:${demand.stepId}:${demand.attempt}`
   }
