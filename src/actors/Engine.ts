@@ -40,6 +40,8 @@ export interface WorkflowView {
   /** As it was put (JSON). */
   readonly definition: unknown
   readonly definedAt: string
+  /** No run of it begins a step. */
+  readonly paused: boolean
 }
 
 /** Who asks, and in which conversation: stored with the first event that the command causes. */

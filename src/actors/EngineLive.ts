@@ -17,20 +17,12 @@ import { EventStore, type Position, type RecordedEvent } from "../eventstore/Eve
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
 import { commandRules, metadataOf, unavailable } from "./CommandRules.ts"
-import { type DefinedVersion, Definitions } from "./Definitions.ts"
-import {
-  type Caller,
-  DefinedByApp,
-  Engine,
-  InvalidInput,
-  NotFound,
-  type Problem,
-  type StartRun,
-  type WorkflowView
-} from "./Engine.ts"
+import { Definitions } from "./Definitions.ts"
+import { type Caller, DefinedByApp, Engine, InvalidInput, NotFound, type Problem, type StartRun } from "./Engine.ts"
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
+import * as RecoveryCommanding from "./RecoveryCommanding.ts"
 import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
@@ -40,16 +32,10 @@ import { RunEnds } from "./RunEnds.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 import { UpdateLoops } from "./UpdateLoops.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
+import { workflowView } from "./WorkflowView.ts"
 
 const iso = (epochMs: number) => new Date(epochMs).toISOString()
-
-const workflowView = ({ definedAt, json, origin, slug, version }: DefinedVersion): WorkflowView => ({
-  slug,
-  version,
-  origin,
-  definition: json,
-  definedAt: iso(definedAt)
-})
 
 /** The events up to a position, or up to a time. */
 const upTo = (events: ReadonlyArray<RecordedEvent>, at: Position | number | undefined) =>
@@ -72,10 +58,11 @@ export const layer = Layer.effect(
     const loop = yield* LoopWatch
     const loops = yield* UpdateLoops
     const keys = yield* PartitionKeys
+    const pauses = yield* WorkflowPauses
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
-    const recoveries = yield* Actors.recovery.client
+    const _recoveries = yield* Actors.recovery.client
 
     const { isRepeat, positionOf, timely } = commandRules(log)
 
@@ -99,7 +86,7 @@ export const layer = Layer.effect(
             const outcome =
               before === undefined ? "created" : defined.version > before.version ? "updated" : "unchanged"
             return {
-              workflow: workflowView(defined),
+              workflow: workflowView(defined, pauses),
               outcome: outcome as "created" | "updated" | "unchanged",
               position: yield* positionOf(`workflow-${slug}`, answer)
             }
@@ -245,31 +232,12 @@ export const layer = Layer.effect(
       return RecoveryView.view(state, events.length)
     })
 
-    const commandRecovery = (
-      id: string,
-      command: Parameters<typeof recoveries.execute>[1],
-      caller: Caller | undefined
-    ) =>
-      unavailable(
-        timely(
-          Effect.gen(function* () {
-            const repeat = yield* isRepeat(caller)
-            const answer = yield* recoveries
-              .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
-              .pipe(Effect.catchTag("UnknownRecovery", () => Effect.fail(new NotFound({ kind: "recovery", id }))))
-            if (answer.state.round === 0) return yield* new NotFound({ kind: "recovery", id })
-            return {
-              recovery: RecoveryView.view(answer.state, answer.streamVersion),
-              position: yield* positionOf(`recovery-${id}`, answer)
-            }
-          })
-        )
-      )
+    const commandRecovery = yield* RecoveryCommanding.make(log)
 
     return Engine.of({
       define,
-      workflows: Effect.sync(() => definitions.all().map(workflowView)),
-      workflow: (slug) => Effect.map(latest(slug), workflowView),
+      workflows: Effect.sync(() => definitions.all().map((defined) => workflowView(defined, pauses))),
+      workflow: (slug) => Effect.map(latest(slug), (defined) => workflowView(defined, pauses)),
       definition: (slug, version) => {
         const defined = definitions.get(slug, version)
         return defined === undefined

@@ -1,16 +1,29 @@
-import { Context, DateTime, Effect, Layer, Result } from "effect"
+import { Clock, Context, DateTime, Effect, Layer, Result } from "effect"
 import { jsonText } from "../domain/JsonBounds.ts"
+import type { IllegalRecoveryTransition } from "../domain/recovery/RecoveryDecide.ts"
+import type { RecoveryView } from "../domain/recovery/RecoveryView.ts"
 import type { IllegalTransition, NotOptional, Unstamped } from "../domain/run/RunCommands.ts"
 import { checkpoints } from "../domain/run/RunSteering.ts"
 import { evolve, initial } from "../domain/run/RunState.ts"
 import type { RunView } from "../domain/run/RunView.ts"
 import { EventStore, type LogUnavailable, type Position } from "../eventstore/EventStore.ts"
-import { commandRules, unavailable } from "./CommandRules.ts"
+import * as Actors from "./Actors.ts"
+import { commandRules, metadataOf, unavailable } from "./CommandRules.ts"
 import { Definitions } from "./Definitions.ts"
-import { type Caller, type CommandReused, InvalidInput, NotFound, type Unavailable } from "./Engine.ts"
+import {
+  type Caller,
+  type CommandReused,
+  InvalidInput,
+  NotFound,
+  type Unavailable,
+  type WorkflowView
+} from "./Engine.ts"
 import { resultBytesMax } from "./job/Results.ts"
+import * as RecoveryCommanding from "./RecoveryCommanding.ts"
 import * as RunActor from "./RunActor.ts"
 import * as RunCommanding from "./RunCommanding.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
+import { workflowView } from "./WorkflowView.ts"
 
 /** What a skipped step is given instead of its own result, and why. */
 export interface Skip {
@@ -31,6 +44,8 @@ export interface Checkpoint {
   readonly at: string
 }
 
+type WorkflowDone = { readonly workflow: WorkflowView; readonly position: Position }
+type RecoveryDone = { readonly recovery: RecoveryView; readonly position: Position }
 type Done = { readonly run: RunView; readonly position: Position }
 type Refused = NotFound | IllegalTransition | CommandReused | Unavailable
 
@@ -51,6 +66,29 @@ export class RunSteering extends Context.Service<
     readonly checkpoints: (runId: string) => Effect.Effect<ReadonlyArray<Checkpoint>, NotFound | LogUnavailable>
     /** What had finished by the checkpoint is kept, the rest is done again: in place, whatever the run's status is. */
     readonly restore: (runId: string, checkpoint: number, caller?: Caller) => Effect.Effect<Done, Refused>
+    /** No step of the run begins until it is resumed; attempts under way end and are recorded. Told again: nothing. */
+    readonly pauseRun: (runId: string, reason: string, caller?: Caller) => Effect.Effect<Done, Refused>
+    readonly resumeRun: (runId: string, caller?: Caller) => Effect.Effect<Done, Refused>
+    /** No run of the workflow begins a step until it is resumed; new runs are accepted and stay pending. */
+    readonly pauseWorkflow: (
+      slug: string,
+      reason: string,
+      caller?: Caller
+    ) => Effect.Effect<WorkflowDone, NotFound | CommandReused | Unavailable>
+    readonly resumeWorkflow: (
+      slug: string,
+      caller?: Caller
+    ) => Effect.Effect<WorkflowDone, NotFound | CommandReused | Unavailable>
+    /** It begins no attempt until it is resumed; one under way goes on, and its waiters wait. */
+    readonly pauseRecovery: (
+      recoveryId: string,
+      reason: string,
+      caller?: Caller
+    ) => Effect.Effect<RecoveryDone, NotFound | IllegalRecoveryTransition | CommandReused | Unavailable>
+    readonly resumeRecovery: (
+      recoveryId: string,
+      caller?: Caller
+    ) => Effect.Effect<RecoveryDone, NotFound | IllegalRecoveryTransition | CommandReused | Unavailable>
   }
 >()("kintsugi/actors/RunSteering") {
   static readonly layer = Layer.effect(
@@ -58,15 +96,47 @@ export class RunSteering extends Context.Service<
     Effect.gen(function* () {
       const log = yield* EventStore
       const definitions = yield* Definitions
-      const { timely } = commandRules(log)
-      const { reopening } = yield* RunCommanding.make(log)
+      const pauses = yield* WorkflowPauses
+      const workflows = yield* Actors.workflow.client
+      const { isRepeat, positionOf, timely } = commandRules(log)
+      const { command: tellRun, reopening } = yield* RunCommanding.make(log)
+      const tellRecovery = yield* RecoveryCommanding.make(log)
 
       const told = <E>(effect: Effect.Effect<Done, E>) => unavailable(timely(effect))
       /** For commands that no step refuses for being needed. */
       const steer = (runId: string, command: Exclude<Unstamped, { readonly _tag: "SkipStep" }>, caller?: Caller) =>
         told(Effect.catchTag(reopening(runId, command, caller), "NotOptional", Effect.die))
 
+      const hold = (runId: string, command: Unstamped & { readonly _tag: "Pause" | "Resume" }, caller?: Caller) =>
+        told(Effect.catchTag(tellRun(runId, command, caller), "NotOptional", Effect.die))
+
+      const tellWorkflow = (
+        slug: string,
+        command: { readonly _tag: "Pause"; readonly reason: string } | { readonly _tag: "Resume" },
+        caller: Caller | undefined
+      ) =>
+        unavailable(
+          timely(
+            Effect.gen(function* () {
+              const defined = definitions.latest(slug)
+              if (defined === undefined) return yield* new NotFound({ kind: "workflow", id: slug })
+              const now = yield* Clock.currentTimeMillis
+              const repeated = yield* isRepeat(caller)
+              const asked = repeated ? { _tag: "Read" as const, now } : { ...command, now }
+              const answer = yield* Effect.orDie(workflows.execute(slug, asked, metadataOf(caller)))
+              const position = yield* positionOf(`workflow-${slug}`, answer)
+              return { workflow: { ...workflowView(defined, pauses), paused: answer.state.paused }, position }
+            })
+          )
+        )
+
       return RunSteering.of({
+        pauseRun: (runId, reason, caller) => hold(runId, { _tag: "Pause", reason }, caller),
+        resumeRun: (runId, caller) => hold(runId, { _tag: "Resume" }, caller),
+        pauseWorkflow: (slug, reason, caller) => tellWorkflow(slug, { _tag: "Pause", reason }, caller),
+        resumeWorkflow: (slug, caller) => tellWorkflow(slug, { _tag: "Resume" }, caller),
+        pauseRecovery: (id, reason, caller) => tellRecovery(id, { _tag: "Pause", reason }, caller),
+        resumeRecovery: (id, caller) => tellRecovery(id, { _tag: "Resume" }, caller),
         retryStep: (runId, stepId, caller) => steer(runId, { _tag: "RetryStep", stepId }, caller),
         skipStep: Effect.fn("RunSteering.skipStep")(function* (
           runId,

@@ -47,6 +47,7 @@ import * as Sweeper from "../actors/Sweeper.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import { WorkflowPauses } from "../actors/WorkflowPauses.ts"
 import { type HttpAccess, parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
@@ -131,7 +132,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.provideMerge(
       Layer.mergeAll(capabilities, app, Slots.layer(settings.concurrency), RunEnds.layer, LoopWatch.layer)
     ),
-    Layer.provideMerge(Definitions.layer),
+    Layer.provideMerge(Layer.mergeAll(Definitions.layer, WorkflowPauses.layer)),
     Layer.provideMerge(layerSingleRunner),
     Layer.provideMerge(system)
   )

@@ -47,6 +47,37 @@ export const layer = HttpApiBuilder.group(
       restoreRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
         const by = yield* caller("/runs/{id}/restore", [id], headers, payload)
         return yield* told(answer(steering.restore(id, payload.checkpoint, by)))
+      }),
+
+      pauseRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/runs/{id}/pause", [id], headers, payload)
+        return yield* told(answer(steering.pauseRun(id, payload?.reason ?? "", by)))
+      }),
+      resumeRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/runs/{id}/resume", [id], headers, payload)
+        return yield* told(answer(steering.resumeRun(id, by)))
+      }),
+
+      pauseWorkflow: Effect.fnUntraced(function* ({ headers, params: { slug }, payload }) {
+        const by = yield* caller("/workflows/{slug}/pause", [slug], headers, payload)
+        const { position, workflow } = yield* answer(steering.pauseWorkflow(slug, payload?.reason ?? "", by))
+        return { data: workflow, position }
+      }),
+      resumeWorkflow: Effect.fnUntraced(function* ({ headers, params: { slug }, payload }) {
+        const by = yield* caller("/workflows/{slug}/resume", [slug], headers, payload)
+        const { position, workflow } = yield* answer(steering.resumeWorkflow(slug, by))
+        return { data: workflow, position }
+      }),
+
+      pauseRecovery: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/recoveries/{id}/pause", [id], headers, payload)
+        const { position, recovery } = yield* answer(steering.pauseRecovery(id, payload?.reason ?? "", by))
+        return { data: recovery, position }
+      }),
+      resumeRecovery: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/recoveries/{id}/resume", [id], headers, payload)
+        const { position, recovery } = yield* answer(steering.resumeRecovery(id, by))
+        return { data: recovery, position }
       })
     })
   })

@@ -42,6 +42,7 @@ export interface Row {
   finishedAt: number | null
   ended: "succeeded" | "failed" | "canceled" | null
   failure: RunFailure | null
+  paused: boolean
   steps: Record<string, Step>
 }
 
@@ -67,6 +68,7 @@ export const requested = (event: Extract<Stored, { readonly _tag: "RunRequested"
     finishedAt: null,
     ended: null,
     failure: null,
+    paused: false,
     steps
   }
 }
@@ -156,6 +158,12 @@ export const apply = (row: Row, event: Foldable): boolean => {
       for (const stepId of rerun) row.steps[stepId] = [letters.pending, at]
       return true
     }
+    case "RunPaused":
+      row.paused = true
+      return true
+    case "RunResumed":
+      row.paused = false
+      return true
     case "StepOverwriting":
     case "StepLeftOversMoved":
     case "RunAttentionRaised":
@@ -182,6 +190,7 @@ export const isKnown = (type: string): boolean => known.has(type)
 
 const end = (row: Row, ended: NonNullable<Row["ended"]>, at: number): true => {
   row.ended = ended
+  row.paused = false
   row.finishedAt = at
   return true
 }
@@ -216,10 +225,21 @@ export interface Counts {
   recovery: number
   store: number
   input: number
+  /** Ready, and held back because the run is paused. */
+  held: number
 }
 
 export const countsOf = (row: Row, graph: Graph): Counts => {
-  const counts: Counts = { waiting: 0, waitingSince: null, active: 0, retry: 0, recovery: 0, store: 0, input: 0 }
+  const counts: Counts = {
+    waiting: 0,
+    waitingSince: null,
+    active: 0,
+    retry: 0,
+    recovery: 0,
+    store: 0,
+    input: 0,
+    held: 0
+  }
   let failed = false
   for (const stepId in row.steps) {
     const [status, , waitsFor] = row.steps[stepId]!
@@ -246,6 +266,10 @@ export const countsOf = (row: Row, graph: Graph): Counts => {
     // Children of a fan-out count as steps do; those beyond its concurrency have no slot either.
     const unblocked = status === letters.pending ? unblockedSince.get(declaredId(stepId)) : undefined
     if (unblocked === undefined) continue
+    if (row.paused) {
+      counts.held++
+      continue
+    }
     const since = Math.max(pendingSince, unblocked)
     counts.waiting++
     counts.waitingSince = counts.waitingSince === null ? since : Math.min(counts.waitingSince, since)

@@ -48,6 +48,7 @@ export const runFaults = (
   let graph: ReadonlyArray<GraphStep> = []
   let ended: string | null = null
   let requested = 0
+  let paused = false
 
   for (const { at, data, type } of facts) {
     const fields = data as unknown as StepFields
@@ -69,6 +70,10 @@ export const runFaults = (
         ended = null
         for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
         break
+      case "RunPaused":
+      case "RunResumed":
+        paused = type === "RunPaused"
+        break
       case "RunRestored":
         ended = null
         for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
@@ -85,6 +90,7 @@ export const runFaults = (
         break
       }
       case "StepStarted":
+        if (paused) faults.push(`${at}: step ${fields.stepId} begins although the run is paused`)
         if (declared(fields.stepId) !== fields.stepId && !steps.has(fields.stepId)) {
           faults.push(`${at}: step ${fields.stepId} begins before its fan-out has been expanded`)
         }
@@ -144,7 +150,9 @@ export const runFaults = (
         for (const [id, { status }] of steps) if (status !== "done") faults.push(`${at}: step ${id} is not finished`)
         break
     }
-    if (runEnds.has(type)) ended = type
+    if (!runEnds.has(type)) continue
+    ended = type
+    paused = false
   }
   if (requested !== 1) faults.push(`${streamName}: requested ${requested} times`)
   if (isOver) faults.push(...endFaults(streamName, steps, ended))

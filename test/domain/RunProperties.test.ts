@@ -146,6 +146,8 @@ const command: fc.Arbitrary<Move["command"]> = fc.oneof(
     }))
   },
   { weight: 2, arbitrary: fc.constant(() => ({ _tag: "Recover" as const })) },
+  { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Pause" as const, reason: "operator" })) },
+  { weight: 2, arbitrary: fc.constant(() => ({ _tag: "Resume" as const })) },
   { weight: 2, arbitrary: stepId.map((id) => () => ({ _tag: "RetryStep" as const, stepId: id })) },
   {
     weight: 1,
@@ -326,7 +328,19 @@ describe("Run, whatever is sent to it in whatever order", () => {
       const statuses = stepIds.map((id) => step(after, id).status)
       if (statuses.includes("failed")) assert(statuses.includes("executing") || statuses.includes("recording"))
       const waits = RunDemand.waitsOnKeys(after)
-      assert(RunDemand.demands(after).length > 0 || waits !== null, JSON.stringify(after.steps))
+      const isHeld = after.paused !== undefined
+      assert(RunDemand.demands(after).length > 0 || waits !== null || isHeld, JSON.stringify(after.steps))
+    })
+  })
+
+  it("a paused run begins no step, expands no fan-out and demands nothing that would (F45)", () => {
+    always(({ after, before, events }) => {
+      if (before.paused !== undefined && events[0]?._tag !== "RunResumed") {
+        for (const { _tag } of events) assert.notInclude(["StepStarted", "StepExpanded"], _tag)
+      }
+      if (after.paused === undefined) return
+      assert.isNull(after.ended)
+      for (const { _tag } of RunDemand.demands(after)) assert.include(["Execute", "Record"], _tag)
     })
   })
 
@@ -444,7 +458,8 @@ describe("Run, whatever is sent to it in whatever order", () => {
       assert.strictEqual(new Set(demands.map(RunDemand.key)).size, demands.length)
       assert.isAtMost(demands.length, 2 * stepIds.length + 2)
       const wakeAt = RunDemand.wakeAt(after, command.now)
-      assert.strictEqual(wakeAt === null, demands.length === 0)
+      // Of what may be written over a process must know before it is read, also while the run is paused.
+      assert.strictEqual(wakeAt === null, demands.length === 0 && Object.keys(after.overwriting).length === 0)
     })
   })
 

@@ -4,7 +4,9 @@ import type { Unstamped } from "../../src/domain/run/RunCommands.ts"
 import { decider } from "../../src/domain/run/RunDecide.ts"
 import type { Event } from "../../src/domain/run/RunEvents.ts"
 import { checkpoints } from "../../src/domain/run/RunSteering.ts"
+import * as RunDemand from "../../src/domain/run/RunDemand.ts"
 import { step } from "../../src/domain/run/RunState.ts"
+import { view } from "../../src/domain/run/RunView.ts"
 import {
   at,
   chain,
@@ -30,6 +32,7 @@ import {
   suspended,
   transient,
   well,
+  withSlot,
   workflow
 } from "./RunScenario.ts"
 
@@ -42,6 +45,9 @@ const skip = (stepId: string, more: { readonly force?: boolean; readonly result?
   ...more
 })
 const restore = (checkpoint: number): Unstamped => ({ _tag: "Restore", checkpoint })
+const pause: Unstamped = { _tag: "Pause", reason: "the supplier is down" }
+const resume: Unstamped = { _tag: "Resume" }
+const paused: Event = { _tag: "RunPaused", reason: "the supplier is down", at: 0 }
 const skipped = (stepId: string, more: Partial<Extract<Event, { readonly _tag: "StepSkipped" }>> = {}): Event => ({
   _tag: "StepSkipped",
   stepId,
@@ -283,7 +289,69 @@ describe("restore to a checkpoint", () => {
   })
 })
 
-const retryNow = (stepId: string) => ({ _tag: "BeginStep" as const, stepId, inputs: [] })
+describe("a paused run", () => {
+  const begin = retryNow
+  const resumedAt = (time: number): Event => ({ _tag: "RunResumed", at: time })
+
+  it("F45: begins no step, retries nothing, heals nothing and expands nothing, while what executes ends and is recorded", () => {
+    const history = [requested(pair), started("left"), paused]
+    run(...history)
+      .when({ ...begin("right"), now: 0, slot: true })
+      .then()
+    run(...history)
+      .when(withSlot(end("left", well)))
+      .then(succeeded("left"))
+    const retries = [requested(chain), started("load"), failed("load", transient, false), retryAt("load", 100), paused]
+    run(...retries)
+      .when({ ...begin("load"), now: 200, slot: true })
+      .then()
+    assert.deepStrictEqual(RunDemand.demands(fold(...retries)), [])
+    assert.deepStrictEqual(
+      RunDemand.demands(fold(requested(chain), started("load"), failed("load", missing, false), paused)),
+      []
+    )
+    run(requested(fan, { parameters: { items: ["x"] } }), paused)
+      .when(now({ _tag: "Tick" }))
+      .then()
+    assert.deepStrictEqual(
+      RunDemand.demands(fold(...history)).map(({ _tag }) => _tag),
+      ["Execute"]
+    )
+  })
+
+  it("a workflow that is paused holds its runs back the same way", () => {
+    run(requested(chain))
+      .when({ ...begin("load"), now: 0, slot: false, held: true })
+      .then()
+    run(requested(chain))
+      .when({ ...begin("load"), now: 0, slot: false, held: false })
+      .then(started("load"))
+  })
+
+  it("resumed it goes on, and waits for what it waited for as much longer as it was paused", () => {
+    run(requested(pair), started("left"), paused)
+      .when({ ...resume, now: 5, slot: true })
+      .then(resumedAt(5), { ...started("right"), at: 5 })
+    const waits = [requested(chain), started("load"), failed("load", missing, false), suspended("load", healing())]
+    const state = fold(...waits, { ...paused, at: 100 }, resumedAt(1_100))
+    assert.strictEqual(step(state, "load").deadlineAt, 601_000)
+    // No deadline passes meanwhile.
+    run(...waits, paused)
+      .when({ _tag: "Tick", now: 700_000, slot: false })
+      .then()
+  })
+
+  it("its end ends the pause", () => {
+    for (const last of [runCanceled, runSucceeded, runFailed("left", permanent)]) {
+      assert.isFalse(view(fold(requested(pair), paused, last), 3).paused)
+    }
+    assert.isTrue(view(fold(requested(pair), paused), 2).paused)
+  })
+})
+
+function retryNow(stepId: string) {
+  return { _tag: "BeginStep" as const, stepId, inputs: [] }
+}
 
 describe("every command on every state has one answer", () => {
   const definition = workflow([
@@ -302,14 +370,17 @@ describe("every command on every state has one answer", () => {
     succeeded: [...done, started("b"), succeeded("b"), runSucceeded],
     canceled: [started("a"), runCanceled],
     "canceled later": [...done, started("b"), runCanceled],
-    skipped: [skipped("a")]
+    skipped: [skipped("a")],
+    paused: [started("a"), succeeded("a"), paused]
   }
   const commands: Readonly<Record<string, Unstamped>> = {
     cancel: { _tag: "Cancel", reason: "" },
     recover: { _tag: "Recover" },
     retry: retry("a"),
     skip: skip("a"),
-    restore: restore(1)
+    restore: restore(1),
+    pause,
+    resume
   }
   /** The events, or why not. */
   const table: Readonly<Record<string, Readonly<Record<keyof typeof commands, string>>>> = {
@@ -318,70 +389,99 @@ describe("every command on every state has one answer", () => {
       recover: "409 pending",
       retry: "409 pending",
       skip: "StepSkipped",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "RunPaused",
+      resume: ""
     },
     running: {
       cancel: "RunCanceled",
       recover: "409 running",
       retry: "409 running",
       skip: "StepSkipped",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "RunPaused",
+      resume: ""
     },
     recording: {
       cancel: "RunCanceled",
       recover: "409 running",
       retry: "409 running",
       skip: "409 running",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "RunPaused",
+      resume: ""
     },
     "waiting for its retry": {
       cancel: "RunCanceled",
       recover: "409 waiting",
       retry: "StepResumed",
       skip: "StepSkipped",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "RunPaused",
+      resume: ""
     },
     "waiting for a recovery": {
       cancel: "RunCanceled",
       recover: "409 waiting",
       retry: "409 waiting",
       skip: "StepSkipped",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "RunPaused",
+      resume: ""
     },
     failed: {
       cancel: "409 failed",
       recover: "RunRecovered",
       retry: "RunRecovered",
       skip: "StepSkipped RunRecovered",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "409 failed",
+      resume: "409 failed"
     },
     succeeded: {
       cancel: "409 succeeded",
       recover: "409 succeeded",
       retry: "409 succeeded",
       skip: "409 succeeded",
-      restore: "RunRestored"
+      restore: "RunRestored",
+      pause: "409 succeeded",
+      resume: "409 succeeded"
     },
     canceled: {
       cancel: "409 canceled",
       recover: "409 canceled",
       retry: "409 canceled",
       skip: "409 canceled",
-      restore: "UnknownCheckpoint"
+      restore: "UnknownCheckpoint",
+      pause: "409 canceled",
+      resume: "409 canceled"
     },
     "canceled later": {
       cancel: "409 canceled",
       recover: "409 canceled",
       retry: "409 succeeded",
       skip: "409 succeeded",
-      restore: "RunRestored"
+      restore: "RunRestored",
+      pause: "409 canceled",
+      resume: "409 canceled"
     },
     skipped: {
       cancel: "RunCanceled",
       recover: "409 pending",
       retry: "409 skipped",
       skip: "409 skipped",
-      restore: "RunRestored"
+      restore: "RunRestored",
+      pause: "RunPaused",
+      resume: ""
+    },
+    paused: {
+      cancel: "RunCanceled",
+      recover: "409 running",
+      retry: "409 succeeded",
+      skip: "409 succeeded",
+      restore: "RunRestored",
+      pause: "",
+      resume: "RunResumed"
     }
   }
 

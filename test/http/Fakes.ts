@@ -160,7 +160,8 @@ const commands = (state: FakeState) =>
       version: 1,
       origin: "http" as const,
       definition: { slug, steps: [] },
-      definedAt: "2026-01-01T00:00:00.000Z"
+      definedAt: "2026-01-01T00:00:00.000Z",
+      paused: false
     })
     const dark = Effect.fail(new Unavailable({ message: "the log does not answer" }))
     let count = 0

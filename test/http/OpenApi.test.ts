@@ -55,6 +55,10 @@ const routes = [
   "POST /api/v1/runs/{id}/steps/{stepId}/skip",
   "GET /api/v1/runs/{id}/checkpoints",
   "POST /api/v1/runs/{id}/restore",
+  ...["runs/{id}", "workflows/{slug}", "recoveries/{id}"].flatMap((one) => [
+    `POST /api/v1/${one}/pause`,
+    `POST /api/v1/${one}/resume`
+  ]),
   "GET /api/v1/assets",
   "GET /api/v1/assets/{assetId}",
   "GET /api/v1/lineage",

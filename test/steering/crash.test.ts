@@ -88,4 +88,32 @@ describe("a process that dies while operators steer", () => {
       })
     )
   })
+
+  it.live("F45: a pause of a run and of a workflow holds in the next process too", () => {
+    const jobs = [defineJob({ slug: "first", run: async () => ({ result: { ran: true } }) })]
+    const workflows = { w: { steps: [stepFor("first")] }, held: { steps: [stepFor("first")] } }
+    return world((folder, log) =>
+      Effect.gen(function* () {
+        const given: Settings = { jobs, baseDir: folder, drainMs: 0 }
+        const one = yield* boot(log, { ...given, processId: "one" })
+        yield* on(one)(define(workflows))
+        yield* one.steering!.pauseWorkflow("held", "not now")
+        const { id } = yield* on(one)(start("held"))
+        yield* one.steering!.pauseRun(id, "not this one either")
+        yield* one.kill
+        const two = yield* boot(log, { ...given, processId: "two" })
+        assert.isTrue((yield* two.engine!.workflow("held")).paused)
+        const other = yield* on(two)(start("held"))
+        yield* two.steering!.resumeRun(id)
+        yield* Effect.sleep("300 millis")
+        for (const run of [id, other.id]) {
+          assert.deepInclude(yield* two.engine!.run(run), { status: "pending", paused: false })
+        }
+        yield* two.steering!.resumeWorkflow("held")
+        for (const run of [id, other.id]) assert.strictEqual((yield* on(two)(ended(run))).status, "succeeded")
+        yield* soundHistory(true)
+        yield* two.stop
+      })
+    )
+  })
 })

@@ -105,6 +105,30 @@ describe("steering over HTTP", () => {
     )
   )
 
+  it.live("F45: runs and workflows are paused and resumed", () =>
+    served(
+      Effect.gen(function* () {
+        broken = false
+        const paused = yield* post("workflows/w/pause", { reason: "not now" })
+        assert.strictEqual(paused.status, 202, paused.text)
+        assert.strictEqual(dataOf(paused).paused, true)
+        assert.strictEqual(dataOf(yield* send("GET", "/api/v1/workflows/w")).paused, true)
+        const { id } = dataOf(yield* post("workflows/w/run"))
+        assert.strictEqual(dataOf(yield* post(`runs/${id}/pause`)).paused, true)
+        assert.strictEqual(dataOf(yield* post("workflows/w/resume")).paused, false)
+        assert.deepInclude(yield* read(id), { status: "pending", paused: true })
+        assert.strictEqual(dataOf(yield* post(`runs/${id}/resume`)).paused, false)
+        yield* is(id, "succeeded")
+        for (const verb of ["pause", "resume"]) {
+          assert.strictEqual((yield* post(`runs/${id}/${verb}`)).json.currentStatus, "succeeded")
+          for (const one of ["runs", "workflows", "recoveries"]) {
+            assert.strictEqual((yield* post(`${one}/nobody/${verb}`)).status, 404)
+          }
+        }
+      })
+    )
+  )
+
   it.live("what is wrong with a command is said, and what is nobody's is 404", () =>
     served(
       Effect.gen(function* () {

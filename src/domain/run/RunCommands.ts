@@ -100,13 +100,19 @@ type Untimed =
       readonly result?: unknown
       readonly force: boolean
     }
+  /** From now on no step of the run begins, until it is resumed; attempts under way end and are recorded. */
+  | { readonly _tag: "Pause"; readonly reason: string }
+  | { readonly _tag: "Resume" }
   /** What had finished by the checkpoint is kept, the rest is done again in place. */
   | { readonly _tag: "Restore"; readonly checkpoint: number }
   | { readonly _tag: "ConfirmDelivery"; readonly to: Listener }
   | { readonly _tag: "Read" }
 
-/** `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. */
-export type Command = Untimed & { readonly now: number; readonly slot: boolean }
+/**
+ * `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. `held`: its
+ * workflow is paused, and no step of it begins.
+ */
+export type Command = Untimed & { readonly now: number; readonly slot: boolean; readonly held?: boolean }
 export type Unstamped = Untimed
 
 /** The status does not allow the command. */

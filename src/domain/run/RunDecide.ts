@@ -284,7 +284,8 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       const current = step(state, command.stepId)
       const ready =
         current.status === "retrying" || readySteps(state).some((definition) => definition.id === command.stepId)
-      if (over || !ready || hasFailed(state)) return Result.succeed([])
+      const isHeld = state.paused !== undefined || command.held === true
+      if (over || !ready || isHeld || hasFailed(state)) return Result.succeed([])
       const { inputs, stepId } = command
       return Result.succeed([
         {
@@ -341,7 +342,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       return Result.succeed(steps.map((stepId) => ({ _tag: "StepResumed", stepId, reason, at: now })))
     }
     case "Tick":
-      return Result.succeed(over ? [] : tick(state, now))
+      return Result.succeed(over || state.paused !== undefined ? [] : tick(state, now))
     case "Interrupt":
       return Result.succeed(interrupt(state, command))
     case "Cancel":

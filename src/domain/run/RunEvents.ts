@@ -122,6 +122,9 @@ export const Event = Schema.TaggedUnion({
     rerun: Schema.Array(Schema.String),
     superseded: Schema.Array(Schema.Struct(stepAttempt))
   },
+  /** No step of the run begins until it is resumed. */
+  RunPaused: { reason: Schema.String },
+  RunResumed: {},
   /** The run waits for something that needs a human look; once a wait. */
   RunAttentionRaised: { stepId: Schema.String, reason: Schema.String },
   /** Who asked for this run has been told how it ended. */

@@ -30,6 +30,8 @@ export interface State {
   readonly healedBy: ReadonlyArray<string>
   readonly delivered: ReadonlyArray<Listener>
   readonly overwriting: RunOverwriting.Overwriting
+  /** An operator has paused the run; its end ends that too. */
+  readonly paused?: { readonly since: number; readonly reason: string }
   /** The newest checkpoint: how many declared steps have finished, whatever was done again. */
   readonly checkpoint: number
   readonly createdAt: number
@@ -95,7 +97,7 @@ const inFlightMax = 1_000
  * fan-out, the first of its pending children, as many as its `concurrency` has room for. At most `inFlightMax`.
  */
 export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
-  if (state.ended !== null || state.definition === null || hasFailed(state)) return []
+  if (state.ended !== null || state.paused !== undefined || state.definition === null || hasFailed(state)) return []
   const ready = unblockedSteps(state).filter(({ type }) => type !== "fanOut")
   for (const parent of state.definition.steps) {
     if (parent.type !== "fanOut" || !isUnblocked(state, parent)) continue
@@ -273,10 +275,10 @@ export const evolve = (state: State, event: Event): State => {
     case "StepSkipped":
       return RunSteered.skipped(state, event)
     case "RunSucceeded":
-      return { ...state, ended: "succeeded", finishedAt: event.at }
+      return { ...RunSteered.unpaused(state), ended: "succeeded", finishedAt: event.at }
     case "RunFailed": {
       let failed: State = {
-        ...state,
+        ...RunSteered.unpaused(state),
         ended: "failed",
         finishedAt: event.at,
         failure: { ...event.failure, stepId: event.stepId }
@@ -287,7 +289,12 @@ export const evolve = (state: State, event: Event): State => {
       return failed
     }
     case "RunCanceled": {
-      let canceled: State = { ...state, ended: "canceled", cancelReason: event.reason, finishedAt: event.at }
+      let canceled: State = {
+        ...RunSteered.unpaused(state),
+        ended: "canceled",
+        cancelReason: event.reason,
+        finishedAt: event.at
+      }
       for (const stepId of stepsIn(state, "pending", "expanded", "executing", "locating", "waiting", "retrying")) {
         canceled = replaceStep(canceled, stepId, {
           ...without(step(state, stepId)),
@@ -312,6 +319,10 @@ export const evolve = (state: State, event: Event): State => {
       return RunSteered.recovered(state, event)
     case "RunRestored":
       return RunSteered.restored(state, event)
+    case "RunPaused":
+      return { ...state, paused: { since: event.at, reason: event.reason } }
+    case "RunResumed":
+      return RunSteered.resumed(state, event)
     case "RunAttentionRaised":
       return setStep(state, event.stepId, { attentionRaised: true })
     case "RunOutcomeDelivered":

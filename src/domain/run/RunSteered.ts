@@ -68,3 +68,32 @@ export const restored = (state: State, { rerun, superseded }: Of<"RunRestored">)
   }
   return next
 }
+
+/** Whatever ends the run ends its pause. */
+export const unpaused = (state: State): State => {
+  if (state.paused === undefined) return state
+  const { paused: _, ...rest } = state
+  return rest
+}
+
+/** What steps wait for is waited for as much longer as the run was paused: nothing ends because nobody looked. */
+export const resumed = (state: State, { at }: Of<"RunResumed">): State => {
+  const pausedMs = at - (state.paused?.since ?? at)
+  let next = unpaused(state)
+  for (const stepId of withDeadline(state)) {
+    const current = stepOf(state, stepId)
+    next = put(next, stepId, { ...current, deadlineAt: (current.deadlineAt ?? at) + pausedMs })
+  }
+  return next
+}
+
+const withDeadline = ({ steps }: State): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const [stepId, { children, deadlineAt }] of Object.entries(steps)) {
+    if (deadlineAt !== undefined) found.push(stepId)
+    for (const childId of children === undefined ? [] : RunChildren.withStatus(children, ["waiting"])) {
+      if (RunChildren.find(steps, childId)?.deadlineAt !== undefined) found.push(childId)
+    }
+  }
+  return found
+}

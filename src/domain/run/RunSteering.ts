@@ -15,13 +15,21 @@ import { isFinished } from "./RunStep.ts"
 import { publicStepStatus, statusOf } from "./RunView.ts"
 
 /** What operators ask of a run: each command answers its own events; what follows from the new state is `RunDecide`'s. */
-export type Steering = Extract<Command, { readonly _tag: "RetryStep" | "SkipStep" | "Recover" | "Restore" }>
+export type Steering = Extract<
+  Command,
+  { readonly _tag: "RetryStep" | "SkipStep" | "Recover" | "Restore" | "Pause" | "Resume" }
+>
 
 type Decision = Result.Result<ReadonlyArray<Event>, Rejection>
 
-const tags: ReadonlySet<string> = new Set(["RetryStep", "SkipStep", "Recover", "Restore"] satisfies ReadonlyArray<
-  Steering["_tag"]
->)
+const tags: ReadonlySet<string> = new Set([
+  "RetryStep",
+  "SkipStep",
+  "Recover",
+  "Restore",
+  "Pause",
+  "Resume"
+] satisfies ReadonlyArray<Steering["_tag"]>)
 export const isSteering = (command: Command): command is Steering => tags.has(command._tag)
 
 export const decide = (command: Steering, state: State): Decision => {
@@ -40,6 +48,9 @@ export const decide = (command: Steering, state: State): Decision => {
       return skip(state, command)
     case "Restore":
       return restore(state, command)
+    case "Pause":
+    case "Resume":
+      return hold(state, command)
   }
 }
 
@@ -126,6 +137,19 @@ const restore = (state: State, { checkpoint, now }: Steering & { readonly _tag: 
     if (hasEffects && children === undefined) superseded.push({ stepId, attempt })
   }
   return Result.succeed([{ _tag: "RunRestored", checkpoint, kept, rerun, superseded, at: now }])
+}
+
+/** Told again it changes nothing. */
+const hold = (state: State, command: Steering & { readonly _tag: "Pause" | "Resume" }): Decision => {
+  const name = command._tag === "Pause" ? "pause" : "resume"
+  if (state.ended !== null) return Result.fail(new IllegalTransition({ command: name, status: statusOf(state) }))
+  const isPaused = state.paused !== undefined
+  if (isPaused === (command._tag === "Pause")) return Result.succeed([])
+  return Result.succeed([
+    command._tag === "Pause"
+      ? { _tag: "RunPaused", reason: command.reason, at: command.now }
+      : { _tag: "RunResumed", at: command.now }
+  ])
 }
 
 /** The points to which the run can be restored now, and the step that made each. */

@@ -130,7 +130,7 @@ export const view = (state: State, streamVersion: number) => {
     workflow: state.workflow,
     version: state.version,
     status: statusOf(state),
-    paused: false,
+    paused: state.paused !== undefined,
     partitionKey: shownPartition(state.partitionKey),
     runKey: state.runKey ?? null,
     parameters: state.parameters,

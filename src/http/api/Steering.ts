@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, noInput, Reason, Text } from "./Fields.ts"
+import { commandHeaders, done, noInput, optionalBody, Reason, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import {
   ForbiddenProblem,
@@ -9,7 +9,9 @@ import {
   NotFoundProblem,
   UnavailableProblem
 } from "./Problems.ts"
+import { Recovery } from "./RecoverySchemas.ts"
 import { Run } from "./RunSchemas.ts"
+import { Workflow } from "./Workflows.ts"
 
 /** A reason that has to be given. */
 const WrittenReason = Reason.check(Schema.isPattern(/\S/, { message: "must say why, in words" }))
@@ -27,6 +29,11 @@ const run = { id: Text(300) }
 const stepOfRun = { id: Text(300), stepId: Text(300) }
 const commanded = done(Run).pipe(HttpApiSchema.status(202))
 const refused = [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem] as const
+
+const why = optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) }))
+const commandedWorkflow = done(Workflow).pipe(HttpApiSchema.status(202))
+const commandedRecovery = done(Recovery).pipe(HttpApiSchema.status(202))
+const refusedWorkflow = [NotFoundProblem, KeyReusedProblem, UnavailableProblem] as const
 
 /** What operators do to runs beside canceling and recovering them. */
 export class SteeringApi extends HttpApiGroup.make("steering")
@@ -80,9 +87,71 @@ export class SteeringApi extends HttpApiGroup.make("steering")
       .annotate(
         OpenApi.Description,
         "In place: what had finished by the checkpoint is kept, the rest is done again. Whatever the run's status is."
-      )
+      ),
+    HttpApiEndpoint.post("pauseRun", "/runs/:id/pause", {
+      params: run,
+      headers: commandHeaders,
+      payload: why,
+      success: commanded,
+      error: refused
+    })
+      .middleware(BodyRules)
+      .annotate(
+        OpenApi.Description,
+        "No step of the run begins until it is resumed; attempts under way end and are recorded."
+      ),
+    HttpApiEndpoint.post("resumeRun", "/runs/:id/resume", {
+      params: run,
+      headers: commandHeaders,
+      payload: noInput,
+      success: commanded,
+      error: refused
+    })
+      .middleware(BodyRules)
+      .annotate(OpenApi.Description, "The run goes on."),
+    HttpApiEndpoint.post("pauseWorkflow", "/workflows/:slug/pause", {
+      params: { slug: Text(300) },
+      headers: commandHeaders,
+      payload: why,
+      success: commandedWorkflow,
+      error: refusedWorkflow
+    })
+      .middleware(BodyRules)
+      .annotate(
+        OpenApi.Description,
+        "No run of the workflow begins a step until it is resumed; new runs are accepted and stay pending."
+      ),
+    HttpApiEndpoint.post("resumeWorkflow", "/workflows/:slug/resume", {
+      params: { slug: Text(300) },
+      headers: commandHeaders,
+      payload: noInput,
+      success: commandedWorkflow,
+      error: refusedWorkflow
+    })
+      .middleware(BodyRules)
+      .annotate(OpenApi.Description, "The runs of the workflow go on."),
+    HttpApiEndpoint.post("pauseRecovery", "/recoveries/:id/pause", {
+      params: run,
+      headers: commandHeaders,
+      payload: why,
+      success: commandedRecovery,
+      error: refused
+    })
+      .middleware(BodyRules)
+      .annotate(OpenApi.Description, "The recovery begins no attempt until it is resumed; its waiters wait."),
+    HttpApiEndpoint.post("resumeRecovery", "/recoveries/:id/resume", {
+      params: run,
+      headers: commandHeaders,
+      payload: noInput,
+      success: commandedRecovery,
+      error: refused
+    })
+      .middleware(BodyRules)
+      .annotate(OpenApi.Description, "The recovery goes on.")
   )
   .middleware(RequestRules)
   .middleware(Authorization)
   .prefix("/api/v1")
-  .annotateMerge(OpenApi.annotations({ title: "Steering", description: "What operators do about runs." })) {}
+  .annotateMerge(
+    OpenApi.annotations({ title: "Steering", description: "What operators do about runs, workflows and recoveries." })
+  ) {}
