@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber, Layer, Random, Result } from "effect"
+import { Clock, Effect, Fiber, Layer, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition } from "../domain/Definition.ts"
@@ -29,6 +29,7 @@ import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
 import * as RunCommanding from "./RunCommanding.ts"
 import { RunEnds } from "./RunEnds.ts"
+import { newRunId } from "./RunId.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 import { UpdateLoops } from "./UpdateLoops.ts"
@@ -113,18 +114,8 @@ export const layer = Layer.effect(
       ]
     }
 
-    const runId = (caller: Caller | undefined) =>
-      caller?.commandId !== undefined
-        ? Effect.succeed(Id.ofParts("run", caller.commandId))
-        : Effect.gen(function* () {
-            // Time first, so that ids sort by age and neighbours share index pages.
-            const now = yield* Clock.currentTimeMillis
-            const random = yield* Effect.all([Random.nextInt, Random.nextInt, Random.nextInt])
-            return now.toString(32).padStart(10, "0") + Id.ofParts(now, ...random).slice(0, 16)
-          })
-
     const startRun: Engine["Service"]["startRun"] = (start) =>
-      Effect.flatMap(runId(start.caller), (id) => startRunAs(id, start))
+      Effect.flatMap(newRunId(start.caller), (id) => startRunAs(id, start))
 
     const startRunAs = (id: string, start: StartRun) =>
       unavailable(
@@ -201,7 +192,7 @@ export const layer = Layer.effect(
       )
 
     const runToEnd: Engine["Service"]["runToEnd"] = Effect.fnUntraced(function* (start) {
-      const id = yield* runId(start.caller)
+      const id = yield* newRunId(start.caller)
       const end = yield* Effect.forkChild(ends.next(id), { startImmediately: true })
       const { run } = yield* startRunAs(id, start)
       // Another run has the key, or this one is over: it is read instead of waited for.

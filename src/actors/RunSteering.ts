@@ -21,6 +21,8 @@ import {
 import { resultBytesMax } from "./job/Results.ts"
 import * as RecoveryCommanding from "./RecoveryCommanding.ts"
 import * as RunActor from "./RunActor.ts"
+import * as RunCopies from "./RunCopies.ts"
+import type { StaleInputs } from "./RunCopies.ts"
 import * as RunCommanding from "./RunCommanding.ts"
 import { WorkflowPauses } from "./WorkflowPauses.ts"
 import { workflowView } from "./WorkflowView.ts"
@@ -66,6 +68,18 @@ export class RunSteering extends Context.Service<
     readonly checkpoints: (runId: string) => Effect.Effect<ReadonlyArray<Checkpoint>, NotFound | LogUnavailable>
     /** What had finished by the checkpoint is kept, the rest is done again: in place, whatever the run's status is. */
     readonly restore: (runId: string, checkpoint: number, caller?: Caller) => Effect.Effect<Done, Refused>
+    /** A new run, of the same version with the same parameters. `allowStale`: also where its inputs are newer now. */
+    readonly replay: (
+      runId: string,
+      allowStale: boolean,
+      caller?: Caller
+    ) => Effect.Effect<Done, NotFound | StaleInputs | CommandReused | Unavailable>
+    /** A new run that keeps the results of all steps but `fromStep`, what depends on it, and what has not finished. */
+    readonly fork: (
+      runId: string,
+      fromStep: string,
+      caller?: Caller
+    ) => Effect.Effect<Done, NotFound | CommandReused | Unavailable>
     /** No step of the run begins until it is resumed; attempts under way end and are recorded. Told again: nothing. */
     readonly pauseRun: (runId: string, reason: string, caller?: Caller) => Effect.Effect<Done, Refused>
     readonly resumeRun: (runId: string, caller?: Caller) => Effect.Effect<Done, Refused>
@@ -100,6 +114,7 @@ export class RunSteering extends Context.Service<
       const workflows = yield* Actors.workflow.client
       const { isRepeat, positionOf, timely } = commandRules(log)
       const { command: tellRun, reopening } = yield* RunCommanding.make(log)
+      const copies = yield* RunCopies.make(log)
       const tellRecovery = yield* RecoveryCommanding.make(log)
 
       const told = <E>(effect: Effect.Effect<Done, E>) => unavailable(timely(effect))
@@ -131,6 +146,8 @@ export class RunSteering extends Context.Service<
         )
 
       return RunSteering.of({
+        replay: (runId, allowStale, caller) => told(copies.replay(runId, allowStale, caller)),
+        fork: (runId, fromStep, caller) => told(copies.fork(runId, fromStep, caller)),
         pauseRun: (runId, reason, caller) => hold(runId, { _tag: "Pause", reason }, caller),
         resumeRun: (runId, caller) => hold(runId, { _tag: "Resume" }, caller),
         pauseWorkflow: (slug, reason, caller) => tellWorkflow(slug, { _tag: "Pause", reason }, caller),

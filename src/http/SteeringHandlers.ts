@@ -1,11 +1,13 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { RunSteering } from "../actors/RunSteering.ts"
+import { StaleInputs } from "../actors/RunCopies.ts"
 import { NotOptional } from "../domain/run/RunCommands.ts"
+import { shownPartition } from "../domain/run/RunView.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { mayAct, Principal, PrincipalRole } from "./api/Guards.ts"
-import { ForbiddenProblem } from "./api/Problems.ts"
+import { ForbiddenProblem, StaleInputsProblem } from "./api/Problems.ts"
 import { callerOf, type CommandRequest } from "./Command.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -47,6 +49,28 @@ export const layer = HttpApiBuilder.group(
       restoreRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
         const by = yield* caller("/runs/{id}/restore", [id], headers, payload)
         return yield* told(answer(steering.restore(id, payload.checkpoint, by)))
+      }),
+
+      replayRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/runs/{id}/replay", [id], headers, payload)
+        const replayed = Effect.catchTag(
+          steering.replay(id, payload?.allowStale ?? false, by),
+          "StaleInputs",
+          (stale) => Effect.succeed(stale)
+        )
+        const outcome = yield* answer(replayed)
+        if (!(outcome instanceof StaleInputs)) return { data: outcome.run, position: outcome.position }
+        return yield* new StaleInputsProblem({
+          detail: "Inputs of the run have newer generations now; send allowStale to replay it with them",
+          inputs: outcome.inputs.map(({ partitionKey, ...input }) => ({
+            ...input,
+            partitionKey: shownPartition(partitionKey)
+          }))
+        })
+      }),
+      forkRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const by = yield* caller("/runs/{id}/fork", [id], headers, payload)
+        return yield* told(answer(steering.fork(id, payload.fromStep, by)))
       }),
 
       pauseRun: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {

@@ -55,6 +55,8 @@ const routes = [
   "POST /api/v1/runs/{id}/steps/{stepId}/skip",
   "GET /api/v1/runs/{id}/checkpoints",
   "POST /api/v1/runs/{id}/restore",
+  "POST /api/v1/runs/{id}/replay",
+  "POST /api/v1/runs/{id}/fork",
   ...["runs/{id}", "workflows/{slug}", "recoveries/{id}"].flatMap((one) => [
     `POST /api/v1/${one}/pause`,
     `POST /api/v1/${one}/resume`

@@ -13,11 +13,13 @@ import type * as Server from "../../src/http/Server.ts"
 import * as SteeringHandlers from "../../src/http/SteeringHandlers.ts"
 import * as Fakes from "../http/Fakes.ts"
 import { send, server } from "../http/Harness.ts"
-import { stepFor } from "../support/chainApp.ts"
+import { makes, stepFor, uses } from "../support/chainApp.ts"
 import { define, layerMemory, temporaryFolder, until } from "../support/engine.ts"
 
 let broken = true
 const jobs = [
+  makes("base", (ctx) => `base of ${ctx.runId}`),
+  uses("base"),
   defineJob({ slug: "first", run: async () => ({ result: { ran: true } }) }),
   defineJob({
     slug: "load",
@@ -26,7 +28,11 @@ const jobs = [
     }
   })
 ]
-const workflows = { w: { steps: [stepFor("first"), { ...stepFor("load"), dependsOn: ["first"] }] } }
+const workflows = {
+  makes: { steps: [stepFor("make-base", { produces: ["base"] })] },
+  reads: { steps: [stepFor("use-base", { consumes: ["base"] })] },
+  w: { steps: [stepFor("first"), { ...stepFor("load"), dependsOn: ["first"] }] }
+}
 
 /** A real server in front of a real engine. */
 const served = <A, E>(body: Effect.Effect<A, E, Server.Listening>) =>
@@ -125,6 +131,50 @@ describe("steering over HTTP", () => {
             assert.strictEqual((yield* post(`${one}/nobody/${verb}`)).status, 404)
           }
         }
+      })
+    )
+  )
+
+  it.live("F52: a run is replayed and forked as a new one", () =>
+    served(
+      Effect.gen(function* () {
+        broken = false
+        const { id } = dataOf(yield* post("workflows/w/run", { parameters: { day: 1 } }))
+        yield* is(id, "succeeded")
+        const key = { "idempotency-key": "again" }
+        const replayed = yield* post(`runs/${id}/replay`, { allowStale: true }, key)
+        assert.strictEqual(replayed.status, 202, replayed.text)
+        assert.deepInclude(dataOf(replayed), { parameters: { day: 1 }, trigger: { type: "manual", replayOf: id } })
+        assert.strictEqual(dataOf(yield* post(`runs/${id}/replay`, { allowStale: true }, key)).id, dataOf(replayed).id)
+        assert.strictEqual((yield* post(`runs/${id}/replay`, {}, key)).json.code, "idempotency_key_reused")
+        const forked = yield* post(`runs/${id}/fork`, { fromStep: "load" })
+        assert.deepInclude(dataOf(forked).trigger as object, { forkOf: id, fromStep: "load" })
+        for (const made of [replayed, forked]) yield* is(dataOf(made).id, "succeeded")
+        const answers: ReadonlyArray<readonly [path: string, body: unknown, status: number]> = [
+          ["runs/nobody/replay", {}, 404],
+          ["runs/nobody/fork", { fromStep: "load" }, 404],
+          [`runs/${id}/fork`, { fromStep: "other" }, 404],
+          [`runs/${id}/fork`, {}, 400],
+          [`runs/${id}/replay`, { force: true }, 400]
+        ]
+        for (const [path, body, status] of answers) assert.strictEqual((yield* post(path, body)).status, status, path)
+      })
+    )
+  )
+
+  it.live("F52: a replay with newer inputs is 409 and names them", () =>
+    served(
+      Effect.gen(function* () {
+        yield* post("workflows/makes/run").pipe(Effect.flatMap((answer) => is(dataOf(answer).id, "succeeded")))
+        const { id } = dataOf(yield* post("workflows/reads/run"))
+        yield* is(id, "succeeded")
+        yield* post("workflows/makes/run").pipe(Effect.flatMap((answer) => is(dataOf(answer).id, "succeeded")))
+        const { json, status } = yield* post(`runs/${id}/replay`)
+        assert.strictEqual(status, 409)
+        assert.deepInclude(json, {
+          code: "stale_inputs",
+          inputs: [{ assetId: "base", partitionKey: null, recorded: 1, current: 2 }]
+        })
       })
     )
   )

@@ -7,6 +7,7 @@ import {
   IllegalTransitionProblem,
   KeyReusedProblem,
   NotFoundProblem,
+  StaleInputsProblem,
   UnavailableProblem
 } from "./Problems.ts"
 import { Recovery } from "./RecoverySchemas.ts"
@@ -87,6 +88,30 @@ export class SteeringApi extends HttpApiGroup.make("steering")
       .annotate(
         OpenApi.Description,
         "In place: what had finished by the checkpoint is kept, the rest is done again. Whatever the run's status is."
+      ),
+    HttpApiEndpoint.post("replayRun", "/runs/:id/replay", {
+      params: run,
+      headers: commandHeaders,
+      payload: optionalBody(Schema.Struct({ allowStale: Schema.optionalKey(Schema.Boolean) })),
+      success: commanded,
+      error: [NotFoundProblem, StaleInputsProblem, KeyReusedProblem, UnavailableProblem]
+    })
+      .middleware(BodyRules)
+      .annotate(
+        OpenApi.Description,
+        "A new run of the same version with the same parameters; 409 where an input has a newer generation, unless allowStale."
+      ),
+    HttpApiEndpoint.post("forkRun", "/runs/:id/fork", {
+      params: run,
+      headers: commandHeaders,
+      payload: Schema.Struct({ fromStep: Text(300) }),
+      success: commanded,
+      error: [NotFoundProblem, KeyReusedProblem, UnavailableProblem]
+    })
+      .middleware(BodyRules)
+      .annotate(
+        OpenApi.Description,
+        "A new run that executes fromStep and what depends on it, and keeps the results of the other steps."
       ),
     HttpApiEndpoint.post("pauseRun", "/runs/:id/pause", {
       params: run,
