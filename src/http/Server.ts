@@ -26,6 +26,7 @@ import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
 import type { OidcSettings } from "./Oidc.ts"
+import * as SteeringHandlers from "./SteeringHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
 import * as TokensHandlers from "./TokensHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
@@ -83,6 +84,7 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
       ProjectionsHandlers.layer,
+      SteeringHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,
