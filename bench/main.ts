@@ -5,6 +5,7 @@ import { Console, Effect, References } from "effect"
 import * as activation from "./activation.ts"
 import * as assets from "./assets.ts"
 import * as crash from "./crash.ts"
+import * as exported from "./exported.ts"
 import * as floor from "./floor.ts"
 import * as replay from "./replay.ts"
 import * as runs from "./runs.ts"
@@ -69,6 +70,7 @@ const program = Effect.gen(function* () {
   const crashed = yield* crash.measure()
   const updated = yield* updates.measure({ quick })
   const timed = yield* timers.measure(quick ? { pending: 50_000, due: 5_000 } : { pending: 1_000_000, due: 20_000 })
+  const log = yield* exported.measure({ events: quick ? 100_000 : 300_000 })
   const rows: ReadonlyArray<Row> = [
     atLeast("runs, 200 in flight, every projection on", busy.runsPerSecond, "runs/s", 1_200, bare.runsPerSecond),
     atLeast("… as a share of the floor", (100 * busy.runsPerSecond) / bare.runsPerSecond, "%", 10),
@@ -111,6 +113,7 @@ const program = Effect.gen(function* () {
     ]),
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
+    atLeast("GET /events, one client over HTTP", log.perSecond, "events/s", 50_000),
     ...waited.rows,
     ...crashed.rows,
     ...updated.rows,
@@ -134,6 +137,7 @@ const program = Effect.gen(function* () {
     crashed,
     updated,
     timed,
+    log,
     rows
   }
   writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)

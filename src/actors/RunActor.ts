@@ -29,6 +29,7 @@ import * as StepTrace from "./StepTrace.ts"
 import * as RunMetrics from "./RunMetrics.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { Slots } from "./Slots.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
 
 const codec = EventCodec.make(RunEvents.Event, {})
 
@@ -89,6 +90,7 @@ export const make = (options: Options) =>
     const backfills = yield* Actors.backfill.client
     const enabled = yield* RecoveryEnabled
     const noteEnd = yield* RunMetrics.make
+    const pauses = yield* WorkflowPauses
 
     type Send = Commit<State, Unstamped, Rejection>
     const heals = (run: State, stepId: string) => healsStep(enabled, run.definition, stepId)
@@ -100,6 +102,7 @@ export const make = (options: Options) =>
       Effect.gen(function* () {
         const { dueAt, stepId } = demand
         if (dueAt !== undefined) yield* sleepUntil(dueAt)
+        yield* pauses.resumed(run.workflow)
         const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
         if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
         const start = Effect.uninterruptibleMask((restore) =>
@@ -247,7 +250,10 @@ export const make = (options: Options) =>
       decider,
       encode,
       decode: (recorded) => decode(definitions, recorded),
-      stamp: (command, now, actorId) => ({ ...command, now, slot: mayBegin(command) && slots.promise(actorId) }),
+      stamp: (command, now, actorId, run) => {
+        const held = pauses.isPaused(command._tag === "Start" ? command.workflow : run.workflow)
+        return { ...command, now, slot: !held && mayBegin(command) && slots.promise(actorId), held }
+      },
       creates: (command) => command._tag === "Start",
       demands: RunDemand.demands,
       key: RunDemand.key,

@@ -5,8 +5,11 @@ import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
+import { ProjectionControl } from "../http/ProjectionControl.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
+import { subscription } from "../bus/Publisher.ts"
+import * as QueueHealthHistory from "../projections/QueueHealthHistory.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
@@ -20,6 +23,7 @@ import * as Export from "../telemetry/Export.ts"
 import { engine } from "./Runtime.ts"
 import * as OpenLineage from "./OpenLineage.ts"
 import * as StrayErrors from "./StrayErrors.ts"
+import * as Signing from "./Signing.ts"
 import type { Settings } from "./Settings.ts"
 import * as TlsFiles from "./TlsFiles.ts"
 
@@ -124,7 +128,10 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
+      Layer.provideMerge(QueueHealthHistory.layer(subscription)),
       Layer.provideMerge(InventoryLive.layer),
+      Layer.provideMerge(ProjectionControl.layer),
+      Layer.provideMerge(Signing.layer(settings.signing)),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),

@@ -138,6 +138,19 @@ export const execution = {
   )
 } as const satisfies Readonly<Record<string, Described>>
 
+/** Who signs the log, and how often. */
+export const signing = {
+  keyFile: {
+    kind: "text",
+    ...{ variable: "KINTSUGI_SIGN_KEY_FILE", otherwise: null, right: "a path" },
+    meaning: "PEM file of the Ed25519 private key that signs the log; without it nothing is signed"
+  },
+  intervalMs: ms(
+    ...(["KINTSUGI_SIGN_INTERVAL_MS", 3_600_000, 1_000, dayMs] as const),
+    "Between two signatures; needs the key"
+  )
+} as const satisfies Readonly<Record<string, Described>>
+
 /** How automatic runs are paced. */
 export const materializer = {
   baseBackoffMs: ms(
@@ -211,6 +224,7 @@ export const groups: ReadonlyArray<{
   { title: "Access", settings: access },
   { title: "Security", settings: security },
   { title: "Execution", settings: execution },
+  { title: "Signing", settings: signing },
   { title: "Automatic runs", settings: materializer },
   { title: "OpenLineage", settings: openLineage },
   { title: "Telemetry and log", settings: telemetry },

@@ -8,6 +8,7 @@ import type { ReceiverSettings } from "../openlineage/Receiver.ts"
 import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
 import * as SecuritySettings from "./SecuritySettings.ts"
+import type { SigningSettings } from "./Signing.ts"
 import * as SettingText from "./SettingText.ts"
 import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
@@ -52,6 +53,8 @@ export interface Settings extends DatabaseSettings {
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
+  /** Who signs the log, and how often. */
+  readonly signing: SigningSettings
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -87,6 +90,7 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       telemetry: TelemetryEnv.read(given),
       security: SecuritySettings.read(given),
       materializer: materializer(given),
+      signing: signing(given),
       notices: notices(given)
     }
   })
@@ -191,8 +195,22 @@ const dataDir = (given: Given): string => {
   return resolve(found === undefined ? Catalogue.places.dataDir.otherwise : pathOf(found))
 }
 
-const caFile = (given: Given): string | null => {
-  const found = SettingText.textOf(given, Catalogue.client.caFile)
+const caFile = (given: Given): string | null => file(given, Catalogue.client.caFile.variable)
+
+const signing = (given: Given): SigningSettings => {
+  const { intervalMs, keyFile } = Catalogue.signing
+  const key = file(given, keyFile.variable)
+  const interval = SettingText.textOf(given, intervalMs)
+  if (key === null && interval !== undefined) {
+    const message = `${interval.name}: nothing is signed without ${keyFile.variable}; set that too, or leave it out`
+    throw new SettingText.SettingInvalid({ setting: interval.name, message })
+  }
+  return { keyFile: key, intervalMs: SettingText.wholeNumber(given, intervalMs) }
+}
+
+/** Absolute path of a file; null: it is not given. */
+const file = (given: Given, variable: string): string | null => {
+  const found = SettingText.find(given, variable)
   return found === undefined ? null : resolve(pathOf(found))
 }
 

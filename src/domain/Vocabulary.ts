@@ -2,9 +2,11 @@ import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
+import * as LogRoot from "./LogRoot.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
+import * as ProjectionSteering from "./ProjectionSteering.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
@@ -26,16 +28,15 @@ const unions = {
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
   backfill: BackfillEvents.Event,
-  token: AccessToken.Event
+  token: AccessToken.Event,
+  projection: ProjectionSteering.Event,
+  log: LogRoot.Event
 }
 
 /** Every category of streams. */
 export const categories = Object.keys(unions) as ReadonlyArray<keyof typeof unions>
 
-/** Words of the audit that no event has yet: asking for them finds nothing, which is the truth. */
-const later = ["RunRestored"]
-
 /** Every type of event that this program knows, each once. */
 export const eventTypes: ReadonlyArray<string> = [
-  ...new Set([...Object.values(unions).flatMap(({ cases }) => Object.keys(cases)), ...later])
+  ...new Set(Object.values(unions).flatMap(({ cases }) => Object.keys(cases)))
 ]

@@ -19,12 +19,14 @@ import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
+import * as ProjectionsHandlers from "./ProjectionsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
 import type { OidcSettings } from "./Oidc.ts"
+import * as SteeringHandlers from "./SteeringHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
 import * as TokensHandlers from "./TokensHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
@@ -81,6 +83,8 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       BackfillsHandlers.layer,
       DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
+      ProjectionsHandlers.layer,
+      SteeringHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,

@@ -39,7 +39,12 @@ describe("a described setting", () => {
     assert.isAbove(numbers.length, 6)
     // A batch is at most as large as its queue, and a first pause at most the longest.
     const pauses = { ASSET_MATERIALIZER_BASE_BACKOFF_MS: "1", ASSET_MATERIALIZER_MAX_BACKOFF_MS: "2147483647" }
-    const room = { ...pauses, OTEL_BSP_MAX_QUEUE_SIZE: "2147483647", OTEL_BLRP_MAX_QUEUE_SIZE: "2147483647" }
+    const room = {
+      ...pauses,
+      KINTSUGI_SIGN_KEY_FILE: "key.pem",
+      OTEL_BSP_MAX_QUEUE_SIZE: "2147483647",
+      OTEL_BLRP_MAX_QUEUE_SIZE: "2147483647"
+    }
     for (const { maximum, minimum, variable } of numbers) {
       const isTaken = (value: number) =>
         Result.isSuccess(Settings.all({ flags: {}, env: { ...room, [variable]: String(value) } }))

@@ -40,6 +40,7 @@ describe("the settings of a server", () => {
         tls: null
       },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
+      signing: { keyFile: null, intervalMs: 3_600_000 },
       notices: []
     })
   })
@@ -67,6 +68,9 @@ describe("the settings of a server", () => {
     assert.match(fault({ KINTSUGI_CONCURRENCY: "0" }), /^KINTSUGI_CONCURRENCY: must be a whole number from 1 to/)
     assert.match(fault({ KINTSUGI_DRAIN_MS: "10s" }), /^KINTSUGI_DRAIN_MS: must be a whole number of milliseconds/)
     assert.match(fault({ KINTSUGI_CRASH_LIMIT: "-1" }), /^KINTSUGI_CRASH_LIMIT: /)
+    assert.match(fault({ KINTSUGI_SIGN_INTERVAL_MS: "60000" }), /^KINTSUGI_SIGN_INTERVAL_MS: .* KINTSUGI_SIGN_KEY_FILE/)
+    const signed = { KINTSUGI_SIGN_KEY_FILE: "k.pem", KINTSUGI_SIGN_INTERVAL_MS: "1" }
+    assert.match(fault(signed), /^KINTSUGI_SIGN_INTERVAL_MS: must be a whole number of milliseconds from 1000/)
     assert.match(fault({ KINTSUGI_STORE_SETTLE_MS: "1.5" }), /^KINTSUGI_STORE_SETTLE_MS: /)
     assert.match(fault({ ASSET_MATERIALIZER_MAX_BACKOFF_MS: "x" }), /^ASSET_MATERIALIZER_MAX_BACKOFF_MS: /)
     assert.match(fault({}, { host: "a b" }), /^--host: must be a host name/)

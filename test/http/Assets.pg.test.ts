@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import * as InventoryLive from "../../src/http/InventoryLive.ts"
+import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import * as ReadsLive from "../../src/http/ReadsLive.ts"
 import * as Server from "../../src/http/Server.ts"
 import { defineJob } from "../../src/index.ts"
@@ -19,6 +20,7 @@ const play = playOn((given) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provideMerge(ReadsLive.layer),
     Layer.provideMerge(InventoryLive.layer),
+    Layer.provideMerge(ProjectionControl.layer),
     Layer.provideMerge(layerPg(given))
   )
 )

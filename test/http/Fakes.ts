@@ -16,6 +16,7 @@ import {
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
 import { Tokens } from "../../src/actors/Tokens.ts"
+import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
@@ -23,9 +24,11 @@ import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
+import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
 import { TokenUses } from "../../src/projections/TokenUses.ts"
+import { BeforeHistory } from "../../src/projections/QueueHealthHistory.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
 
 export const position = (count: number): Position =>
@@ -108,13 +111,14 @@ export type FakeState = ReturnType<typeof makeState>
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
-/** Lists of assets that nobody asks for. */
-export const inventory = Layer.mock(Inventory, {})
+/** Lists of assets that nobody asks for, and read models that nobody does anything to. */
+export const inventory = Layer.merge(Layer.mock(Inventory, {}), Layer.mock(ProjectionControl, {}))
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
   Layer.mock(Provenance, {}),
+  Layer.mock(RunSteering, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
@@ -163,7 +167,8 @@ const commands = (state: FakeState) =>
       version: 1,
       origin: "http" as const,
       definition: { slug, steps: [] },
-      definedAt: "2026-01-01T00:00:00.000Z"
+      definedAt: "2026-01-01T00:00:00.000Z",
+      paused: false
     })
     const dark = Effect.fail(new Unavailable({ message: "the log does not answer" }))
     let count = 0
@@ -345,6 +350,7 @@ export const reads = (state: FakeState) => {
           recoveries: { active: 1, succeeded: 0, failed: 0 },
           byWorkflow: []
         }),
+      queueHealthAt: () => Effect.fail(new BeforeHistory({ oldest: "2026-01-01T00:00:00.000Z" })),
       metrics: Effect.sync(() => state.metrics),
       projections: Effect.sync(() => state.projections),
       horizonHolder: Effect.succeed({ pid: 4711, ageMs: 61_000, database: "other" })

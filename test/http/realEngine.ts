@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { Inventory } from "../../src/http/Inventory.ts"
+import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import type * as Server from "../../src/http/Server.ts"
 import type { Engine } from "../../src/actors/Engine.ts"
 import type { EventStore } from "../../src/eventstore/EventStore.ts"
@@ -38,7 +39,7 @@ export const servedIn = <A, E>(
         Layer.provideMerge(layerMemory({ jobs, baseDir })),
         Layer.orDie
       )
-      const behind = Layer.mergeAll(Fakes.reads(state), noAssets, engine)
+      const behind = Layer.mergeAll(Fakes.reads(state), noAssets, Layer.mock(ProjectionControl, {}), engine)
       return yield* Effect.provide(body(baseDir), server(state, behind, settings))
     })
   )

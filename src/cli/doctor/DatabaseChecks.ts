@@ -30,7 +30,7 @@ export const database = (setting: string): Effect.Effect<ReadonlyArray<Finding>,
     const { fsync, nowMs, recovering, synchronousCommit, version, xidAge } = facts!
     const basic = [server(setting, version, recovering), durability(fsync, synchronousCommit)]
     const others = [age(xidAge), skew("database clock", nowMs, beganMs, endedMs, "the database's host")]
-    return [...basic, yield* schema, ...others, yield* horizon]
+    return [...basic, yield* schema, ...others, horizonOf(yield* SafeHorizon.oldestHolder)]
   })
 
 /** The database did not answer as it should. */
@@ -123,8 +123,8 @@ export const skew = (check: string, theirsMs: number, beganMs: number, endedMs: 
 const holdSoundMs = 10_000
 const holdMaxMs = 300_000
 
-/** Who keeps every reader of the log from going on. */
-const horizon = Effect.map(SafeHorizon.oldestHolder, (holder): Finding => {
+/** Who keeps every reader of the log from going on, and whether for too long. */
+export const horizonOf = (holder: SafeHorizon.Holder | null): Finding => {
   const check = "safe horizon"
   if (holder === null || holder.ageMs < holdSoundMs) return ok(check, "held back by nobody")
   const { ageMs, applicationName, database: name, pid, state } = holder
@@ -133,7 +133,7 @@ const horizon = Effect.map(SafeHorizon.oldestHolder, (holder): Finding => {
   const why = "read models, automatic runs and the event bus see nothing newer until it ends"
   const told = [check, what, why, `end the program that holds it (server process ${pid})`] as const
   return ageMs < holdMaxMs ? warning(...told) : error(...told)
-})
+}
 
 /** The message of what a query or a connection said. */
 export const messageOf = (failure: SqlError): string => SqlFailure.messageOf(failure)

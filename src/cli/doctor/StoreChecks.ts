@@ -16,8 +16,7 @@ export const store = (driver: ObjectStore, config: StoreConfig, wasUsed: WasUsed
   const check = `store ${name}`
   return Effect.matchEffect(driver.probe, {
     onFailure: ({ failure }) => {
-      const isNew = wasUsed(name) === false
-      if (isNew && (config.type === "folder" || config.createBucket === true) && failure.class !== "permanent") {
+      if (wasUsed(name) === false && isMadeAtFirstUse(config, failure.code)) {
         return Effect.succeed(ok(check, "not used yet; it is made at its first use"))
       }
       const why = "steps that need it wait, and nothing in it is healed meanwhile"
@@ -27,6 +26,10 @@ export const store = (driver: ObjectStore, config: StoreConfig, wasUsed: WasUsed
       status === "ready" ? writable(driver, check) : Effect.succeed(wiped(check, config, name, wasUsed))
   })
 }
+
+/** Its root is what is missing, and not the way to it. */
+const isMadeAtFirstUse = (config: StoreConfig, code: string): boolean =>
+  config.type === "folder" ? code === "root_missing" : code === "bucket_missing" && config.createBucket === true
 
 const mending = (config: StoreConfig): string =>
   config.type === "folder"

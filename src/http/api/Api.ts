@@ -6,10 +6,12 @@ import { BackfillsApi } from "./Backfills.ts"
 import { DeadLettersApi } from "./DeadLetters.ts"
 import { EventsApi } from "./Events.ts"
 import { NotificationsApi } from "./Notifications.ts"
+import { ProjectionsApi } from "./Projections.ts"
 import { ProvenanceApi } from "./Provenance.ts"
 import { RecoveriesApi } from "./Recoveries.ts"
 import { RunsApi } from "./Runs.ts"
 import { TokensApi } from "./Tokens.ts"
+import { SteeringApi } from "./Steering.ts"
 import { MetricsApi, SystemApi } from "./System.ts"
 import { WorkflowAssetsApi } from "./WorkflowAssets.ts"
 import { WorkflowsApi } from "./Workflows.ts"
@@ -18,6 +20,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, TokensApi)
+  .add(ProjectionsApi, SteeringApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })

@@ -47,6 +47,23 @@ export class IllegalTransitionProblem extends HttpApiError.Problem<IllegalTransi
   { code: Schema.tag("illegal_transition"), command: Schema.String, currentStatus: Schema.String }
 ) {}
 
+/** What a run used is not what is current now: a replay would not be the same again. */
+export class StaleInputsProblem extends HttpApiError.Problem<StaleInputsProblem>()(
+  "StaleInputsProblem",
+  { type: type("stale_inputs"), status: 409, title: "Inputs of the run have newer generations" },
+  {
+    code: Schema.tag("stale_inputs"),
+    inputs: Schema.Array(
+      Schema.Struct({
+        assetId: Schema.String,
+        partitionKey: Schema.NullOr(Schema.String),
+        recorded: Schema.Int,
+        current: Schema.Int
+      })
+    )
+  }
+) {}
+
 export class DefinedByAppProblem extends HttpApiError.Problem<DefinedByAppProblem>()(
   "DefinedByAppProblem",
   { type: type("defined_by_app"), status: 409, title: "The app module defines this workflow" },

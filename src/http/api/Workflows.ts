@@ -12,13 +12,15 @@ import {
 import { Recovered } from "./Runs.ts"
 import { Run } from "./RunSchemas.ts"
 
-const Workflow = Schema.Struct({
+export const Workflow = Schema.Struct({
   slug: Schema.String,
   version: Schema.Int,
   origin: Schema.Literals(["app", "http"]),
   /** As it was put. */
   definition: Schema.Unknown,
-  definedAt: Schema.String
+  definedAt: Schema.String,
+  /** No run of it begins a step. */
+  paused: Schema.Boolean
 }).annotate({ identifier: "Workflow" })
 
 const path = { slug: Text(300) }
