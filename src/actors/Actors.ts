@@ -1,3 +1,4 @@
+import type * as Attention from "../domain/Attention.ts"
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
 import type * as Asset from "../domain/Asset.ts"
@@ -31,5 +32,6 @@ export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unst
 export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
   "partition"
 )
+export const attention = Actor.make<Attention.State, Attention.Unstamped, never>("attention")
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

@@ -8,6 +8,7 @@ import * as RecoveryActor from "../actors/RecoveryActor.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as Asset from "../domain/Asset.ts"
+import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as Limit from "../domain/Limit.ts"
@@ -60,6 +61,11 @@ export const of = (category: string): Replayer | null => {
         ...partitionCodec.decode(recorded),
         at: recorded.recordedAt
       }))
+    case "attention":
+      return plain(Attention.decider, (recorded) => ({
+        ...attentionCodec.decode(recorded),
+        at: recorded.recordedAt
+      }))
     case "keys":
       return plain(PartitionKeys.decider, PartitionKeysActor.decode)
     default:
@@ -67,6 +73,7 @@ export const of = (category: string): Replayer | null => {
   }
 }
 
+const attentionCodec = EventCodec.make(Attention.Event, {})
 const scheduleCodec = EventCodec.make(WorkflowSchedule.Event, {})
 const partitionCodec = EventCodec.make(PartitionParameters.Event, {})
 const limitCodec = EventCodec.make(Limit.Event, {})

@@ -2,6 +2,8 @@ import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
 import { Announcements } from "../actors/Announcements.ts"
+import * as AttentionActor from "../actors/AttentionActor.ts"
+import { AttentionDesk } from "../actors/AttentionDesk.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
@@ -147,7 +149,8 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
-    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
+    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
+    Actors.attention.toLayer(AttentionActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
   const background = Layer.mergeAll(
@@ -159,6 +162,7 @@ export const engine = (settings: RuntimeSettings) => {
   )
   const operations = Layer.mergeAll(
     AssetCommands.layer,
+    AttentionDesk.layer,
     AssetReads.layer,
     LineageGraph.layer,
     Announcements.layer,

@@ -1,4 +1,5 @@
 import * as Asset from "./Asset.ts"
+import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
@@ -24,7 +25,8 @@ const unions = {
   keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
-  backfill: BackfillEvents.Event
+  backfill: BackfillEvents.Event,
+  attention: Attention.Event
 }
 
 /** Every category of streams. */
