@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
+import { AttentionReads } from "../http/AttentionReads.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
@@ -11,6 +12,7 @@ import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
 import * as AppModule from "./AppModule.ts"
+import * as AttentionWatch from "./AttentionWatch.ts"
 import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
@@ -114,7 +116,8 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
-      Layer.provideMerge(InventoryLive.layer),
+      Layer.provideMerge(Layer.merge(InventoryLive.layer, AttentionReads.layer)),
+      Layer.provideMerge(AttentionWatch.layer),
       Layer.provideMerge(defineWorkflows(app)),
       Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
       Layer.provideMerge(running),

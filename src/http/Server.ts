@@ -8,6 +8,7 @@ import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
+import * as AttentionHandlers from "./AttentionHandlers.ts"
 import { Authenticate } from "./Authenticate.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
@@ -56,6 +57,7 @@ export const routes = (token: Redacted.Redacted) =>
       RecoveriesHandlers.layer,
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
+      AttentionHandlers.layer,
       BackfillsHandlers.layer,
       ProvenanceHandlers.layer,
       NotificationsHandlers.layer,

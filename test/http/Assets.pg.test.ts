@@ -2,6 +2,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import * as InventoryLive from "../../src/http/InventoryLive.ts"
 import * as ReadsLive from "../../src/http/ReadsLive.ts"
 import * as Server from "../../src/http/Server.ts"
@@ -18,7 +19,7 @@ type Body = Record<string, any>
 const play = playOn((given) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provideMerge(ReadsLive.layer),
-    Layer.provideMerge(InventoryLive.layer),
+    Layer.provideMerge(Layer.merge(InventoryLive.layer, AttentionReads.layer)),
     Layer.provideMerge(layerPg(given))
   )
 )

@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Announcements } from "../../src/actors/Announcements.ts"
 import { AssetCommands } from "../../src/actors/AssetCommands.ts"
+import { AttentionDesk } from "../../src/actors/AttentionDesk.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
@@ -21,6 +22,7 @@ import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
@@ -105,13 +107,14 @@ export type FakeState = ReturnType<typeof makeState>
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
-/** Lists of assets that nobody asks for. */
-export const inventory = Layer.mock(Inventory, {})
+/** Lists that nobody asks for. */
+export const inventory = Layer.merge(Layer.mock(Inventory, {}), Layer.mock(AttentionReads, {}))
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
   Layer.mock(Provenance, {}),
+  Layer.mock(AttentionDesk, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
