@@ -13,7 +13,8 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   sdk: ["domain", "capabilities"],
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],
-  http: ["domain", "eventstore", "actors", "projections", "bus"],
+  notify: ["domain", "eventstore", "capabilities", "projections"],
+  http: ["domain", "eventstore", "actors", "projections", "bus", "notify"],
   cli: [
     "domain",
     "eventstore",
@@ -24,7 +25,8 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
     "projections",
     "http",
     "bus",
-    "openlineage"
+    "openlineage",
+    "notify"
   ],
   "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]

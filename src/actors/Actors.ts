@@ -2,6 +2,7 @@ import type * as Attention from "../domain/Attention.ts"
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
 import type * as Asset from "../domain/Asset.ts"
+import type * as Delivery from "../domain/Delivery.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
@@ -33,5 +34,6 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
   "partition"
 )
 export const attention = Actor.make<Attention.State, Attention.Unstamped, never>("attention")
+export const delivery = Actor.make<Delivery.State, Delivery.Unstamped, never>("delivery")
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

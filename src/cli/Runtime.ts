@@ -10,6 +10,7 @@ import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
+import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
@@ -150,7 +151,8 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
-    Actors.attention.toLayer(AttentionActor.behaviour)
+    Actors.attention.toLayer(AttentionActor.behaviour),
+    Actors.delivery.toLayer(DeliveryActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
   const background = Layer.mergeAll(
@@ -163,6 +165,7 @@ export const engine = (settings: RuntimeSettings) => {
   const operations = Layer.mergeAll(
     AssetCommands.layer,
     AttentionDesk.layer,
+    DeliveryActor.DeliveryCommands.layer,
     AssetReads.layer,
     LineageGraph.layer,
     Announcements.layer,

@@ -4,10 +4,14 @@ import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
+import { parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
 import { AttentionReads } from "../http/AttentionReads.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
+import * as Channels from "../notify/Channels.ts"
+import { Deliveries } from "../notify/Deliveries.ts"
+import * as Notifier from "../notify/Notifier.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
@@ -30,7 +34,8 @@ const emptyApp: CheckedApp = {
   jobs: new Map(),
   workflows: [],
   timestore: { store: undefined, cacheBytes: 1024 ** 3 },
-  http: { allow: [] }
+  http: { allow: [] },
+  notifications: null
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -55,6 +60,16 @@ const defineWorkflows = (app: CheckedApp) =>
     })
   )
 
+/** The app's channels, with their secrets from the environment: what is not set is told before anything starts. */
+const notifierOf = Effect.fnUntraced(function* ({ http, notifications }: CheckedApp) {
+  if (notifications === null) return null
+  const access = { allow: http.allow.flatMap((text) => parseAllowed(text) ?? []), resolve: resolveBySystem }
+  const channels = yield* Channels.make(notifications, access, (name) => process.env[name]).pipe(
+    Effect.mapError(({ message }) => new AppRefused({ message }))
+  )
+  return { config: notifications, channels }
+})
+
 /** The token of this server. */
 class Admin extends Context.Service<Admin, AdminToken.AdminToken>()("kintsugi/cli/Serve/Admin") {}
 
@@ -76,6 +91,7 @@ export const start = Effect.fn("Serve.start")(function* (
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
+  const notifier = yield* notifierOf(app)
   const baseDir = loaded?.folder ?? settings.dataDir
   const running = engine({
     processId: `${process.pid}-${process.hrtime.bigint().toString(36)}`,
@@ -116,10 +132,12 @@ export const start = Effect.fn("Serve.start")(function* (
     http.pipe(
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
-      Layer.provideMerge(Layer.merge(InventoryLive.layer, AttentionReads.layer)),
+      Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
       Layer.provideMerge(AttentionWatch.layer),
       Layer.provideMerge(defineWorkflows(app)),
-      Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
+      Layer.provideMerge(
+        Layer.mergeAll(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage), Notifier.layer(notifier))
+      ),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings)))
     )

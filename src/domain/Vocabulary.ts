@@ -1,6 +1,7 @@
 import * as Asset from "./Asset.ts"
 import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
+import * as Delivery from "./Delivery.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
@@ -26,7 +27,8 @@ const unions = {
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
   backfill: BackfillEvents.Event,
-  attention: Attention.Event
+  attention: Attention.Event,
+  delivery: Delivery.Event
 }
 
 /** Every category of streams. */

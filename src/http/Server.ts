@@ -13,6 +13,7 @@ import { Authenticate } from "./Authenticate.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
+import * as DeliveriesHandlers from "./DeliveriesHandlers.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
@@ -58,6 +59,7 @@ export const routes = (token: Redacted.Redacted) =>
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
       AttentionHandlers.layer,
+      DeliveriesHandlers.layer,
       BackfillsHandlers.layer,
       ProvenanceHandlers.layer,
       NotificationsHandlers.layer,

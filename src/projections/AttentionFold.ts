@@ -5,6 +5,7 @@ import type * as MaterializationEvents from "../domain/materialization/Materiali
 import type * as RecoveryEvents from "../domain/recovery/RecoveryEvents.ts"
 import type * as RunEvents from "../domain/run/RunEvents.ts"
 import type { AttentionKeys } from "./AttentionKeys.ts"
+import { automaticFailuresMany } from "../domain/Notification.ts"
 import * as Items from "./AttentionItems.ts"
 import type { Row, RunFacts } from "./AttentionRows.ts"
 import type { LogEvent } from "./Projection.ts"
@@ -13,9 +14,6 @@ type RunData<Tag extends RunEvents.Stored["_tag"]> = Extract<RunEvents.Stored, {
 type RecoveryData<Tag extends RecoveryEvents.Stored["_tag"]> = Extract<RecoveryEvents.Stored, { readonly _tag: Tag }>
 type AttentionData<Tag extends Attention.Stored["_tag"]> = Extract<Attention.Stored, { readonly _tag: Tag }>
 type Ended = Extract<MaterializationEvents.Stored, { readonly _tag: "MaterializationEnded" }>
-
-/** Failures in a row after which automatic runs wait for the next update, and so for somebody who looks. */
-const failuresMany = 5
 
 /** A run of these is looked after by who asked for it: a recovery by its own row, automatic runs by theirs. */
 const lookedAfter: ReadonlySet<string> = new Set(["recovery", "auto-materialize"])
@@ -188,7 +186,7 @@ export const make = () => {
     const facts = runOf(data.runId)
     leave(data.runId)
     if (data.outcome === "succeeded") return drop(id)
-    if (data.outcome !== "failed" || data.retries || data.failures < failuresMany) return
+    if (data.outcome !== "failed" || data.retries || data.failures < automaticFailuresMany) return
     put(Items.automatic(rows.get(id), facts, { id, ended: data, at: event.at }))
   }
 

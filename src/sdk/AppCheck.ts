@@ -3,6 +3,7 @@ import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
 import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
+import { faults as notificationFaults, NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
 import type { Job } from "./Job.ts"
@@ -16,6 +17,7 @@ export interface CheckedApp {
   /** `store` is undefined when the app has several stores and names none: the timestore then cannot be used. */
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
   readonly http: { readonly allow: ReadonlyArray<string> }
+  readonly notifications: NotificationConfig | null
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -45,10 +47,13 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     ...parsed.problems,
     ...duplicates("jobs", listOf(input.jobs)),
     ...duplicates("workflows", listOf(input.workflows)),
-    ...unknownTimestore(field(input.timestore, "store"), input.stores)
+    ...unknownTimestore(field(input.timestore, "store"), input.stores),
+    ...(Result.isSuccess(decoded) && decoded.success.notifications !== undefined
+      ? notificationFaults(decoded.success.notifications)
+      : [])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, jobs = [], notifications = null, stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -57,7 +62,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       store: timestore.store ?? timestoreOf(Object.keys(stores)),
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
     },
-    http: { allow: http.allow ?? [] }
+    http: { allow: http.allow ?? [] },
+    notifications
   })
 }
 
@@ -94,7 +100,8 @@ const Shape = Schema.Struct({
       )
     })
   ),
-  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) }))
+  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) })),
+  notifications: Schema.optional(NotificationConfig)
 })
 
 const decodeShape = Schema.decodeUnknownResult(Shape, { errors: "all", onExcessProperty: "error" })

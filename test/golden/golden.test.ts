@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
+import * as Delivery from "../../src/domain/Delivery.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
@@ -49,7 +50,8 @@ const categories: Readonly<Record<string, Category>> = {
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),
   keys: category(PartitionKeys.Event),
-  attention: category(Attention.Event)
+  attention: category(Attention.Event),
+  delivery: category(Delivery.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

@@ -8,6 +8,7 @@ import { StoreHealth } from "../../src/actors/StoreHealth.ts"
 import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import * as InventoryLive from "../../src/http/InventoryLive.ts"
 import * as ReadsLive from "../../src/http/ReadsLive.ts"
+import { Deliveries } from "../../src/notify/Deliveries.ts"
 import * as Server from "../../src/http/Server.ts"
 import { defineJob, PermanentFailure } from "../../src/index.ts"
 import { stepFor } from "../support/chainApp.ts"
@@ -22,7 +23,7 @@ type Body = Record<string, any>
 const play = playOn((given) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provideMerge(ReadsLive.layer),
-    Layer.provideMerge(Layer.merge(InventoryLive.layer, AttentionReads.layer)),
+    Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
     Layer.provideMerge(AttentionWatch.layer),
     Layer.provideMerge(layerPg(given))
   )

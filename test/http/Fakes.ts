@@ -14,6 +14,7 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { DeliveryCommands } from "../../src/actors/DeliveryActor.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
@@ -25,6 +26,7 @@ import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
+import { Deliveries } from "../../src/notify/Deliveries.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
 
@@ -108,13 +110,18 @@ export type FakeState = ReturnType<typeof makeState>
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
 /** Lists that nobody asks for. */
-export const inventory = Layer.merge(Layer.mock(Inventory, {}), Layer.mock(AttentionReads, {}))
+export const inventory = Layer.mergeAll(
+  Layer.mock(Inventory, {}),
+  Layer.mock(AttentionReads, {}),
+  Layer.mock(Deliveries, {})
+)
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(AttentionDesk, {}),
+  Layer.mock(DeliveryCommands, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),

@@ -41,6 +41,8 @@ const routes = [
   "GET /api/v1/admin/stores",
   "GET /api/v1/admin/projections",
   "GET /api/v1/notifications",
+  "GET /api/v1/notifications/deliveries",
+  "POST /api/v1/notifications/deliveries/{id}/retry",
   "POST /api/v1/notifications/{id}/read",
   "GET /api/v1/events",
   "GET /api/v1/events/stream",

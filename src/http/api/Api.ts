@@ -4,6 +4,7 @@ import { AnnouncementsApi } from "./Announcements.ts"
 import { AttentionApi } from "./Attention.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
+import { DeliveriesApi } from "./Deliveries.ts"
 import { EventsApi } from "./Events.ts"
 import { NotificationsApi } from "./Notifications.ts"
 import { ProvenanceApi } from "./Provenance.ts"
@@ -16,7 +17,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 /** The whole API as a value: routes, schemas and errors. The server, the OpenAPI document and clients come from it. */
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
-  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, AttentionApi)
+  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, AttentionApi, DeliveriesApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })

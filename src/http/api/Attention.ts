@@ -41,7 +41,7 @@ export type AttentionItem = typeof AttentionItem.Type
 
 const path = { id: Text(300) }
 const MuteReason = Schema.String.check(
-  Schema.isPattern(/^(?=[^]*\S)[^]{1,2000}$/, { message: "must say why, in 1 to 2000 characters" })
+  Schema.isPattern(/^(?=[\s\S]*\S)[\s\S]{1,2000}$/, { message: "must say why, in 1 to 2000 characters" })
 )
 
 export class AttentionApi extends HttpApiGroup.make("attention")
