@@ -40,14 +40,18 @@ const securityHeaders = {
 const withHeaders = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.setHeaders(response, {
+): HttpServerResponse.HttpServerResponse => {
+  const policy = response.headers["content-security-policy"]
+  return HttpServerResponse.setHeaders(response, {
     ...securityHeaders,
+    // A page has its own, which says how it may be shown.
+    ...(policy === undefined ? {} : { "content-security-policy": policy }),
     ...(response.status === 401 ? { "www-authenticate": 'Bearer realm="kintsugi"' } : {}),
     ...(response.status === 503 ? { "retry-after": retryAfterSeconds } : {}),
     // What is left of a body that is too large is not worth reading.
     ...(response.status === 413 && request.headers["transfer-encoding"] !== undefined ? { connection: "close" } : {})
   })
+}
 
 const recover = (
   request: HttpServerRequest.HttpServerRequest,

@@ -4,6 +4,7 @@ import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
+import * as AdminPage from "./admin/AdminPage.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Api } from "./api/Api.ts"
@@ -51,7 +52,7 @@ export class Listening extends Context.Service<
 
 /** Every route, with its rules; needs the engine, the log, the reads and a router. */
 export const routes = (token: Redacted.Redacted) =>
-  Layer.merge(HttpApiBuilder.layer(Api), Edge.layer).pipe(
+  Layer.mergeAll(HttpApiBuilder.layer(Api), AdminPage.layer, Edge.layer).pipe(
     Layer.provide([
       WorkflowsHandlers.layer,
       RunsHandlers.layer,
@@ -68,11 +69,8 @@ export const routes = (token: Redacted.Redacted) =>
       AssetsHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
-    Layer.provide([
-      AuthorizationLive.layer.pipe(Layer.provide(Authenticate.layerOneToken(token))),
-      Rules.layerRequestRules,
-      Rules.layerBodyRules
-    ])
+    Layer.provide([AuthorizationLive.layer, Rules.layerRequestRules, Rules.layerBodyRules]),
+    Layer.provide(Authenticate.layerOneToken(token))
   )
 
 /**

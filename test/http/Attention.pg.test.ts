@@ -2,6 +2,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { AttentionDesk } from "../../src/actors/AttentionDesk.ts"
 import * as AttentionWatch from "../../src/cli/AttentionWatch.ts"
 import { StoreHealth } from "../../src/actors/StoreHealth.ts"
@@ -135,6 +136,44 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("GET /a
           assert.strictEqual((yield* send("GET", `/api/v1/admin/attention?${query}`)).status, 400, query)
         }
         assert.strictEqual((yield* send("GET", "/api/v1/admin/attention", { token: null })).status, 401)
+      })
+    )
+  )
+
+  it.effect("a dead letter is listed and retried over HTTP, and the log says who did; nothing else can be", () =>
+    play(
+      scenario,
+      Effect.fnUntraced(function* () {
+        yield* oneRun
+        const sql = yield* SqlClient.SqlClient
+        const notification = { id: "n1", kind: "step_failed", message: "m", at: "2026-01-01T00:00:00.000Z", data: null }
+        for (const [id, status] of [
+          ["d1", "dead"],
+          ["d2", "delivered"]
+        ]) {
+          yield* sql`
+            INSERT INTO notification_deliveries (id, channel, notification_id, place, run_id, is_digest, status,
+              notification, attempts, due_at, error, created_at, finished_at)
+            VALUES (${id!}, 'ops', 'n1', 'p', 'r1', false, ${status!}, ${JSON.stringify(notification)}::json, 3, now(),
+              'answered 503', now(), now())`
+        }
+        const { data } = yield* get("/notifications/deliveries?status=dead&channel=ops")
+        assert.lengthOf(data, 1)
+        assert.deepInclude(data[0], { id: "d1", status: "dead", attempts: 3, error: "answered 503", notification })
+        const retried = yield* post("/notifications/deliveries/d1/retry", {}, "k")
+        assert.strictEqual(retried.status, 202)
+        assert.strictEqual(
+          (yield* post("/notifications/deliveries/d1/retry", {}, "k")).json.position,
+          retried.json.position
+        )
+        const refused = yield* post("/notifications/deliveries/d2/retry", {})
+        assert.strictEqual(refused.status, 409)
+        assert.strictEqual(refused.json.currentStatus, "delivered")
+        assert.strictEqual((yield* post("/notifications/deliveries/none/retry", {})).status, 404)
+        const [event, ...others] = (yield* history).filter(({ type }) => type === "NotificationDeliveryRetried")
+        assert.deepStrictEqual(others, [])
+        assert.strictEqual(event!.metadata.principal, "admin")
+        assert.deepStrictEqual(JSON.parse(event!.payload), { deliveryId: "d1", channel: "ops" })
       })
     )
   )

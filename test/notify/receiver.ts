@@ -34,7 +34,11 @@ export const receiver = Effect.gen(function* () {
   })
   yield* Effect.acquireRelease(
     Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () => Effect.sync(() => (server.closeAllConnections(), server.close()))
+    () =>
+      Effect.sync(() => {
+        server.closeAllConnections()
+        server.close()
+      })
   )
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
   return { state, url }
