@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import type * as Attention from "../domain/Attention.ts"
 import * as Id from "../domain/Id.ts"
 import { canonicalJson } from "../domain/JsonBounds.ts"
@@ -29,10 +30,11 @@ const recoveryItem = (recoveryId: string) => `recovery:${recoveryId}`
 const assetSubject = (assetStream: string) => `asset:${assetStream}`
 
 /** Only whole runs of the same work settle each other: the same workflow, partition and parameters. */
-const runSubject = ({ only, parameters, partitionKey, workflow }: RunData<"RunRequested">): string | null =>
-  only !== undefined
-    ? null
-    : `run:${Id.ofParts(workflow, Id.partitionKey(partitionKey ?? ""), canonicalJson(parameters as never))}`
+const runSubject = ({ only, parameters, partitionKey, workflow }: RunData<"RunRequested">): string | null => {
+  if (only !== undefined) return null
+  const work = [workflow, Id.partitionKey(partitionKey ?? ""), canonicalJson(parameters as never)]
+  return `run:${hash("sha256", JSON.stringify(work), "base64url")}`
+}
 
 /**
  * Folds one batch. `note` takes in what the batch itself says of runs; what else is needed is named by `runsWanted` and

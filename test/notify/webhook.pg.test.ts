@@ -139,6 +139,20 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("webhoo
       }).pipe(Effect.scoped, Effect.provide(log))
   )
 
+  it.effect("F49: one that is not taken holds up what follows of its run, and nothing else", () =>
+    Effect.gen(function* () {
+      const { state, url } = yield* receiver
+      state.answers = ({ body }) => (body.stepId === "s0" && state.asked < 12 ? 503 : 200)
+      yield* notifying(hook(url))
+      yield* stepFails("r1", "orders", "s0")
+      yield* stepFails("r1", "orders", "s1")
+      yield* stepFails("r2", "orders", "other")
+      yield* until(deliveries("delivered"), ({ length }) => length === 3, "all three")
+      const steps = state.taken.map(({ body }) => body.stepId)
+      assert.deepStrictEqual(steps, ["other", "s0", "s1"])
+    }).pipe(Effect.scoped, Effect.provide(log))
+  )
+
   it.effect("a message that the receiver refuses for good does not hold up the others", () =>
     Effect.gen(function* () {
       const { state, url } = yield* receiver
