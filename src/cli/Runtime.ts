@@ -2,12 +2,15 @@ import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
 import { Announcements } from "../actors/Announcements.ts"
+import * as AttentionActor from "../actors/AttentionActor.ts"
+import { AttentionDesk } from "../actors/AttentionDesk.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
+import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
@@ -165,7 +168,9 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
-    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
+    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
+    Actors.attention.toLayer(AttentionActor.behaviour),
+    Actors.delivery.toLayer(DeliveryActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
   const background = Layer.mergeAll(
@@ -177,6 +182,8 @@ export const engine = (settings: RuntimeSettings) => {
   )
   const operations = Layer.mergeAll(
     AssetCommands.layer,
+    AttentionDesk.layer,
+    DeliveryActor.DeliveryCommands.layer,
     AssetReads.layer,
     LineageGraph.layer,
     Announcements.layer,

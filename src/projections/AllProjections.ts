@@ -1,4 +1,5 @@
 import { AssetList } from "./AssetList.ts"
+import { Attention } from "./Attention.ts"
 import { BackfillList } from "./BackfillList.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
@@ -17,5 +18,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   Notifications,
   MaterializationList,
   BackfillList,
-  Partitions
+  Partitions,
+  Attention
 ]

@@ -1,6 +1,7 @@
 import type { StoreConfig } from "../capabilities/StoreConfig.ts"
 import type { Workflow } from "../domain/Definition.ts"
 import type { Source } from "../domain/Source.ts"
+import type { NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Job } from "./Job.ts"
 
 /** A workflow as it is written: the JSON of `PUT /workflows/{slug}`, typed. */
@@ -33,6 +34,8 @@ export interface App {
      */
     readonly allow?: ReadonlyArray<string>
   }
+  /** Who is told of failures and of what needs attention, beside the API; secrets as `{ env: "VARIABLE" }`. */
+  readonly notifications?: NotificationConfig
 }
 
 /** Not `instanceof` or identity: the app may have loaded this module as another copy. */

@@ -4,6 +4,7 @@ import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabi
 import { disagreements } from "../domain/AssetAgreement.ts"
 import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
+import { faults as notificationFaults, NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
 import type { Source } from "../domain/Source.ts"
@@ -20,6 +21,7 @@ export interface CheckedApp {
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
   readonly http: { readonly allow: ReadonlyArray<string> }
   readonly sources: ReadonlyArray<Source>
+  readonly notifications: NotificationConfig | null
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -54,10 +56,13 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       listOf(input.sources),
       new Set(listOf(input.workflows).map((workflow) => field(workflow, "slug"))),
       parsed.workflows
-    )
+    ),
+    ...(Result.isSuccess(decoded) && decoded.success.notifications !== undefined
+      ? notificationFaults(decoded.success.notifications)
+      : [])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], sources = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, jobs = [], notifications = null, sources = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -67,7 +72,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
     },
     http: { allow: http.allow ?? [] },
-    sources
+    sources,
+    notifications
   })
 }
 
@@ -105,7 +111,8 @@ const Shape = Schema.Struct({
     })
   ),
   sources: Schema.optional(Sources),
-  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) }))
+  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) })),
+  notifications: Schema.optional(NotificationConfig)
 })
 
 const decodeShape = Schema.decodeUnknownResult(Shape, { errors: "all", onExcessProperty: "error" })

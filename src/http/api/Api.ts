@@ -1,9 +1,11 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AdminApi } from "./Admin.ts"
 import { AnnouncementsApi } from "./Announcements.ts"
+import { AttentionApi } from "./Attention.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
 import { DeadLettersApi } from "./DeadLetters.ts"
+import { DeliveriesApi } from "./Deliveries.ts"
 import { EventsApi } from "./Events.ts"
 import { NotificationsApi } from "./Notifications.ts"
 import { ProjectionsApi } from "./Projections.ts"
@@ -20,7 +22,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, TokensApi)
-  .add(ProjectionsApi, SteeringApi)
+  .add(ProjectionsApi, SteeringApi, AttentionApi, DeliveriesApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
