@@ -1,6 +1,8 @@
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
 import type * as Asset from "../domain/Asset.ts"
+import type * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
+import type * as IntegrityState from "../domain/integrity/IntegrityState.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
@@ -33,3 +35,4 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
 )
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")
+export const integrity = Actor.make<IntegrityState.State, IntegrityDecide.Unstamped, never>("integrity")

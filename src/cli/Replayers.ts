@@ -2,6 +2,7 @@ import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
+import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
@@ -10,6 +11,7 @@ import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import { parseDefinition } from "../domain/Definition.ts"
+import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import * as PartitionKeys from "../domain/PartitionKeys.ts"
@@ -46,6 +48,8 @@ export const of = (category: string): Replayer | null => {
       return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
     case "runkey":
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    case "integrity":
+      return plain(IntegrityDecide.decider, IntegrityActor.decode)
     case "backfill":
       return plain(BackfillDecide.decider, BackfillActor.decode)
     case "materialization":

@@ -7,6 +7,7 @@ import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
+import { AssetJudge } from "../actors/AssetJudge.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
@@ -14,6 +15,10 @@ import * as EngineLive from "../actors/EngineLive.ts"
 import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
 import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
+import { Integrity } from "../actors/Integrity.ts"
+import * as IntegrityActor from "../actors/IntegrityActor.ts"
+import { integrityDefaults, type IntegrityOptions, IntegritySettings } from "../actors/IntegritySettings.ts"
+import * as IntegrityTriggers from "../actors/IntegrityTriggers.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
@@ -79,6 +84,8 @@ export interface RuntimeSettings {
     /** How often the graph of updates is built again although nothing has changed, ms. */
     readonly refreshIntervalMs: number
   }
+  /** How assets are checked; left out: only when somebody asks. */
+  readonly integrity?: Partial<IntegrityOptions> | undefined
   readonly buckets?: number | "actor"
   readonly maxIdleMs?: number
 }
@@ -117,7 +124,14 @@ export const engine = (settings: RuntimeSettings) => {
     maxMs: maxBackoffMs
   })
   const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
-  const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
+  const integrity = Layer.succeed(IntegritySettings, {
+    ...integrityDefaults,
+    ...(settings.integrity ?? { isAutomatic: false })
+  })
+  const services = AssetJudge.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff, integrity)
+    ),
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(LeftOvers.layer),
     Layer.provideMerge(RecentWrites.layer),
@@ -146,6 +160,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
+    Layer.unwrap(Effect.map(IntegrityActor.make, Actors.integrity.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
@@ -155,6 +170,7 @@ export const engine = (settings: RuntimeSettings) => {
     Sweeper.layerStoreReleases,
     Materializer.layer,
     ScheduleActor.layerFollower,
+    IntegrityTriggers.layer,
     Drain.layer(settings.drainMs)
   )
   const operations = Layer.mergeAll(
@@ -163,6 +179,7 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
+    Integrity.layer,
     Provenance.layer
   )
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(

@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
+import type { IntegrityOptions } from "../actors/IntegritySettings.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
@@ -28,7 +29,8 @@ const emptyApp: CheckedApp = {
   jobs: new Map(),
   workflows: [],
   timestore: { store: undefined, cacheBytes: 1024 ** 3 },
-  http: { allow: [] }
+  http: { allow: [] },
+  integrity: {}
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -52,6 +54,18 @@ const defineWorkflows = (app: CheckedApp) =>
       }
     })
   )
+
+/** How assets are checked: the environment goes before the app, and the app before the defaults. */
+const integrityOf = (
+  { integrity: { deep, window, ...given } }: CheckedApp,
+  intervalMs: number | null
+): Partial<IntegrityOptions> => ({
+  isAutomatic: true,
+  ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  ...(deep === undefined ? {} : { isDeep: deep }),
+  ...(window === undefined ? {} : { window }),
+  ...(intervalMs === null ? {} : { intervalMs })
+})
 
 /** The token of this server. */
 class Admin extends Context.Service<Admin, AdminToken.AdminToken>()("kintsugi/cli/Serve/Admin") {}
@@ -89,6 +103,7 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreStore: app.timestore.store,
     timestoreCacheBytes: app.timestore.cacheBytes,
     httpAllow: app.http.allow,
+    integrity: integrityOf(app, settings.integrityIntervalMs),
     cacheDir: join(settings.dataDir, "partition-cache")
     // There before the actors: what a run that goes on does at once is told too.
   }).pipe(Layer.provide(StrayErrors.exitIsTold))

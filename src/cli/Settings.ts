@@ -45,6 +45,8 @@ export interface Settings extends DatabaseSettings {
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
+  /** Between two checks of all assets, ms; 0: none by the clock; null: as the app says. */
+  readonly integrityIntervalMs: number | null
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -86,6 +88,10 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
         maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
         refreshIntervalMs: milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
       },
+      integrityIntervalMs:
+        SettingText.find(given, "KINTSUGI_INTEGRITY_INTERVAL_MS") === undefined
+          ? null
+          : milliseconds(given, "KINTSUGI_INTEGRITY_INTERVAL_MS", 0, 0, timerMsMax),
       notices: notices(given)
     }
   })

@@ -15,6 +15,7 @@ import * as Connections from "./Connections.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
+import * as IntegrityHandlers from "./IntegrityHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
@@ -57,6 +58,7 @@ export const routes = (token: Redacted.Redacted) =>
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
       BackfillsHandlers.layer,
+      IntegrityHandlers.layer,
       ProvenanceHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,

@@ -1,7 +1,7 @@
 import { Result, Schema } from "effect"
 import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
-import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
+import { type Definition, faultText, problemsOf, QuietHours, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
@@ -16,6 +16,8 @@ export interface CheckedApp {
   /** `store` is undefined when the app has several stores and names none: the timestore then cannot be used. */
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
   readonly http: { readonly allow: ReadonlyArray<string> }
+  /** What the app says of how its assets are checked. */
+  readonly integrity: typeof Integrity.Type
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -48,7 +50,7 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     ...unknownTimestore(field(input.timestore, "store"), input.stores)
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, integrity = {}, jobs = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -57,7 +59,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       store: timestore.store ?? timestoreOf(Object.keys(stores)),
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
     },
-    http: { allow: http.allow ?? [] }
+    http: { allow: http.allow ?? [] },
+    integrity
   })
 }
 
@@ -75,7 +78,24 @@ const AllowedHost = Schema.String.check(
   )
 )
 
+const dayMs = 86_400_000
+
+const whole = (minimum: number, maximum: number, unit = "") =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number${unit} from ${minimum} to ${maximum}` })
+  )
+
+const Integrity = Schema.Struct({
+  intervalMs: Schema.optional(whole(0, 2_147_483_647, " of milliseconds")),
+  assetsPerSecond: Schema.optional(whole(1, 1_000_000)),
+  deep: Schema.optional(Schema.Boolean),
+  window: Schema.optional(QuietHours),
+  toleranceMs: Schema.optional(whole(0, dayMs, " of milliseconds")),
+  escalateAfter: Schema.optional(whole(1, 1_000))
+})
+
 const Shape = Schema.Struct({
+  integrity: Schema.optional(Integrity),
   stores: Schema.optional(StoreConfigsSchema),
   jobs: Schema.optional(
     Schema.Array(Schema.Struct({ slug: Slug, description: Schema.optional(Schema.String), run: Run }))

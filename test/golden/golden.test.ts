@@ -3,6 +3,7 @@ import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
+import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
@@ -47,7 +48,8 @@ const categories: Readonly<Record<string, Category>> = {
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),
-  keys: category(PartitionKeys.Event)
+  keys: category(PartitionKeys.Event),
+  integrity: category(IntegrityEvents.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

@@ -13,6 +13,7 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
@@ -111,6 +112,7 @@ export const inventory = Layer.mock(Inventory, {})
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
+  Layer.mock(Integrity, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),

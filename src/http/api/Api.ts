@@ -4,6 +4,7 @@ import { AnnouncementsApi } from "./Announcements.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
 import { EventsApi } from "./Events.ts"
+import { IntegrityApi } from "./Integrity.ts"
 import { NotificationsApi } from "./Notifications.ts"
 import { ProvenanceApi } from "./Provenance.ts"
 import { RecoveriesApi } from "./Recoveries.ts"
@@ -16,6 +17,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi)
+  .add(IntegrityApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
