@@ -1,6 +1,7 @@
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { Backfills } from "../../src/actors/Backfills.ts"
 import { Engine } from "../../src/actors/Engine.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
@@ -14,6 +15,8 @@ export interface Process {
   readonly engine: Engine["Service"] | null
   /** Null with the engine. */
   readonly backfills: Backfills["Service"] | null
+  /** Null with the engine. */
+  readonly integrity: Integrity["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
   /** Ends at once, as by `kill -9`: nothing that it does from now on reaches the log. */
@@ -68,6 +71,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
   const process: Process = {
     engine: started === null ? null : Context.get(started, Engine),
     backfills: started === null ? null : Context.get(started, Backfills),
+    integrity: started === null ? null : Context.get(started, Integrity),
     died: Deferred.await(death),
     // What it leaves running is ended in the background; its drain can write nothing any more.
     kill: Effect.andThen(Effect.sync(die), Effect.asVoid(Effect.forkDetach(stop))),
