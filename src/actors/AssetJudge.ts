@@ -13,6 +13,7 @@ import { membershipFault } from "../domain/Partitioning.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import { AssetCheck } from "./AssetCheck.ts"
 import type { InventoryRow } from "./AssetInventory.ts"
+import * as Glance from "./Glance.ts"
 import { Definitions, partitioningOf } from "./Definitions.ts"
 import { IntegritySettings } from "./IntegritySettings.ts"
 import * as PartProbe from "./PartProbe.ts"
@@ -50,6 +51,8 @@ interface Suspicion {
 export class AssetJudge extends Context.Service<
   AssetJudge,
   {
+    /** The rows that one question to each store does not find in order: those have to be looked at one by one. */
+    readonly suspects: (rows: ReadonlyArray<InventoryRow>) => Effect.Effect<ReadonlyArray<InventoryRow>>
     readonly recorded: (row: InventoryRow, isDeep: boolean) => Effect.Effect<Judgement, LogUnavailable>
     /** A partition that is declared, and that the read model does not know. */
     readonly declared: (ref: AssetRef) => Effect.Effect<Judgement, LogUnavailable>
@@ -66,6 +69,7 @@ export class AssetJudge extends Context.Service<
       const { toleranceMs } = yield* IntegritySettings
       const { isGoingOn } = yield* WorkUnderWay.make
       const { look } = yield* PartProbe.make
+      const glance = yield* Glance.make
 
       /** A time in the future is no reason to wait: a clock was wrong, and is no authority on what is under way (T29). */
       const isUnderWay = (at: number, now: number) => at <= now && now - at < toleranceMs
@@ -207,6 +211,11 @@ export class AssetJudge extends Context.Service<
       })
 
       return AssetJudge.of({
+        suspects: Effect.fnUntraced(function* (rows) {
+          const isFine = yield* glance(rows)
+          const now = yield* Clock.currentTimeMillis
+          return rows.filter((row) => row.isMissing || isAged(row, now) || !isFine(row))
+        }),
         recorded: Effect.fnUntraced(function* (row, isDeep) {
           if (isForgotten(row, row.source)) return fine
           const bad = yield* worst(row, row.parts, isDeep)

@@ -64,13 +64,14 @@ export const make = Effect.gen(function* () {
   const judged = Effect.fnUntraced(function* <A extends AssetRef, E>(
     refs: ReadonlyArray<A>,
     isDeep: boolean,
-    one: (ref: A) => Effect.Effect<Judgement, E>
+    one: (ref: A) => Effect.Effect<Judgement, E>,
+    suspects: (refs: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<A>> = Effect.succeed
   ) {
     const all: Array<readonly [AssetRef, Judgement]> = []
     for (let from = 0; from < refs.length; from += chunkSize) {
       const chunk = refs.slice(from, from + chunkSize)
       yield* pace.turn(chunk.length)
-      const found = yield* Effect.forEach(chunk, (ref) => total(ref, one(ref)), {
+      const found = yield* Effect.forEach(yield* suspects(chunk), (ref) => total(ref, one(ref)), {
         concurrency: isDeep ? deepAtOnce : atOnce
       })
       all.push(...found)
@@ -81,7 +82,12 @@ export const make = Effect.gen(function* () {
   const batchAt = Effect.fnUntraced(function* (cursor: Cursor, { deep, scope }: Check) {
     if ("after" in cursor) {
       const { next, rows } = yield* inventory.page({ after: cursor.after, limit, scope })
-      const judgements = yield* judged(rows, deep, (row) => judge.recorded(row, deep))
+      const judgements = yield* judged(
+        rows,
+        deep,
+        (row) => judge.recorded(row, deep),
+        deep ? undefined : judge.suspects
+      )
       return { judgements, looked: rows.length, next: afterPage(next) } satisfies Batch
     }
     // What was never made is in no store.
