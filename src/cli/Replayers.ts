@@ -3,6 +3,7 @@ import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
+import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
@@ -15,6 +16,7 @@ import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import * as Delivery from "../domain/Delivery.ts"
 import { parseDefinition } from "../domain/Definition.ts"
+import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import * as PartitionKeys from "../domain/PartitionKeys.ts"
@@ -51,6 +53,8 @@ export const of = (category: string): Replayer | null => {
       return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
     case "runkey":
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    case "integrity":
+      return plain(IntegrityDecide.decider, IntegrityActor.decode)
     case "backfill":
       return plain(BackfillDecide.decider, BackfillActor.decode)
     case "materialization":

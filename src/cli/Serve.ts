@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
+import type { IntegrityOptions } from "../actors/IntegritySettings.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import { parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
 import { AttentionReads } from "../http/AttentionReads.ts"
@@ -43,7 +44,8 @@ const emptyApp: CheckedApp = {
   timestore: { store: undefined, cacheBytes: 1024 ** 3 },
   http: { allow: [] },
   sources: [],
-  notifications: null
+  notifications: null,
+  integrity: {}
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -76,6 +78,18 @@ const notifierOf = Effect.fnUntraced(function* ({ http, notifications }: Checked
     Effect.mapError(({ message }) => new AppRefused({ message }))
   )
   return { config: notifications, channels }
+})
+
+/** How assets are checked: the environment goes before the app, and the app before the defaults. */
+const integrityOf = (
+  { integrity: { deep, window, ...given } }: CheckedApp,
+  intervalMs: number | null
+): Partial<IntegrityOptions> => ({
+  isAutomatic: true,
+  ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  ...(deep === undefined ? {} : { isDeep: deep }),
+  ...(window === undefined ? {} : { window }),
+  ...(intervalMs === null ? {} : { intervalMs })
 })
 
 /** The token of this server. */
@@ -118,6 +132,7 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreCacheBytes: app.timestore.cacheBytes,
     httpAllow: app.http.allow,
     sources: app.sources,
+    integrity: integrityOf(app, settings.integrityIntervalMs),
     cacheDir: join(settings.dataDir, "partition-cache")
     // There before the actors: what a run that goes on does at once is told too.
   }).pipe(Layer.provide(StrayErrors.exitIsTold))

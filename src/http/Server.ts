@@ -21,6 +21,7 @@ import * as DeliveriesHandlers from "./DeliveriesHandlers.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
+import * as IntegrityHandlers from "./IntegrityHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
 import * as ProjectionsHandlers from "./ProjectionsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
@@ -87,6 +88,7 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       DeliveriesHandlers.layer,
       BackfillsHandlers.layer,
       DeadLettersHandlers.layer,
+      IntegrityHandlers.layer,
       ProvenanceHandlers.layer,
       ProjectionsHandlers.layer,
       SteeringHandlers.layer,

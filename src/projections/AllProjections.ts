@@ -1,6 +1,7 @@
 import { AssetList } from "./AssetList.ts"
 import { Attention } from "./Attention.ts"
 import { BackfillList } from "./BackfillList.ts"
+import { IntegrityInventory } from "./IntegrityInventory.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
@@ -19,5 +20,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   MaterializationList,
   BackfillList,
   Partitions,
-  Attention
+  Attention,
+  IntegrityInventory
 ]

@@ -27,6 +27,21 @@ export interface App {
    * by a webhook.
    */
   readonly sources?: ReadonlyArray<Readonly<typeof Source.Encoded>>
+  /** How it is checked that what is declared is there. */
+  readonly integrity?: {
+    /** Between two checks of everything, in ms; 0: none by the clock; default one hour. */
+    readonly intervalMs?: number
+    /** Assets that a check looks at in a second, at most; default 500. */
+    readonly assetsPerSecond?: number
+    /** Whether checks by the clock compare checksums, too; default false. */
+    readonly deep?: boolean
+    /** When checks that nobody asked for may go on: every day from `from` until `to` ("HH:mm"), by that clock (UTC). */
+    readonly window?: { readonly from: string; readonly to: string; readonly timezone?: string }
+    /** What is younger is still under way, and nothing to judge, in ms; default 60,000. */
+    readonly toleranceMs?: number
+    /** Checks that have to find the same before it is escalated; default 3. */
+    readonly escalateAfter?: number
+  }
   readonly http?: {
     /**
      * Hosts that http steps may ask although their address is private: `localhost:8080`, `*.internal.example`,

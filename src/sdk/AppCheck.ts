@@ -2,7 +2,7 @@ import { Result, Schema } from "effect"
 import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
 import { disagreements } from "../domain/AssetAgreement.ts"
-import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
+import { type Definition, faultText, problemsOf, QuietHours, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
 import { faults as notificationFaults, NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
@@ -22,6 +22,8 @@ export interface CheckedApp {
   readonly http: { readonly allow: ReadonlyArray<string> }
   readonly sources: ReadonlyArray<Source>
   readonly notifications: NotificationConfig | null
+  /** What the app says of how its assets are checked. */
+  readonly integrity: typeof Integrity.Type
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -62,7 +64,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       : [])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], notifications = null, sources = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, integrity = {}, jobs = [], notifications = null } = decoded.success
+  const { sources = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -73,7 +76,8 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
     },
     http: { allow: http.allow ?? [] },
     sources,
-    notifications
+    notifications,
+    integrity
   })
 }
 
@@ -91,7 +95,24 @@ const AllowedHost = Schema.String.check(
   )
 )
 
+const dayMs = 86_400_000
+
+const whole = (minimum: number, maximum: number, unit = "") =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number${unit} from ${minimum} to ${maximum}` })
+  )
+
+const Integrity = Schema.Struct({
+  intervalMs: Schema.optional(whole(0, 2_147_483_647, " of milliseconds")),
+  assetsPerSecond: Schema.optional(whole(1, 1_000_000)),
+  deep: Schema.optional(Schema.Boolean),
+  window: Schema.optional(QuietHours),
+  toleranceMs: Schema.optional(whole(0, dayMs, " of milliseconds")),
+  escalateAfter: Schema.optional(whole(1, 1_000))
+})
+
 const Shape = Schema.Struct({
+  integrity: Schema.optional(Integrity),
   stores: Schema.optional(StoreConfigsSchema),
   jobs: Schema.optional(
     Schema.Array(Schema.Struct({ slug: Slug, description: Schema.optional(Schema.String), run: Run }))

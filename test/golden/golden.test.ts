@@ -6,6 +6,7 @@ import * as Asset from "../../src/domain/Asset.ts"
 import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as Delivery from "../../src/domain/Delivery.ts"
+import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as LogRoot from "../../src/domain/LogRoot.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
@@ -58,7 +59,8 @@ const categories: Readonly<Record<string, Category>> = {
   log: category(LogRoot.Event),
   projection: category(ProjectionSteering.Event),
   attention: category(Attention.Event),
-  delivery: category(Delivery.Event)
+  delivery: category(Delivery.Event),
+  integrity: category(IntegrityEvents.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

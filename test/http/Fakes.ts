@@ -15,6 +15,7 @@ import {
   type Caller
 } from "../../src/actors/Engine.ts"
 import { DeliveryCommands } from "../../src/actors/DeliveryActor.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
 import { Tokens } from "../../src/actors/Tokens.ts"
@@ -126,6 +127,7 @@ export const inventory = Layer.mergeAll(
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
+  Layer.mock(Integrity, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
   Layer.mock(AttentionDesk, {}),
