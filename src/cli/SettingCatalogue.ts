@@ -74,10 +74,13 @@ export const security = {
     ...(["KINTSUGI_RATE_LIMIT_PER_SECOND", rateLimitsDefault.perSecond, 0, limitMax] as const),
     "Requests of one caller each second; 0: any number"
   ),
-  burst: whole(
-    ...(["KINTSUGI_RATE_LIMIT_BURST", rateLimitsDefault.burst, 1, limitMax] as const),
-    "Requests of one caller at once; without it twice the rate"
-  ),
+  burst: {
+    ...whole(
+      ...(["KINTSUGI_RATE_LIMIT_BURST", rateLimitsDefault.burst, 1, limitMax] as const),
+      "Requests of one caller at once"
+    ),
+    absent: "twice the rate"
+  },
   failuresPerMinute: whole(
     ...(["KINTSUGI_SIGN_IN_FAILURES_PER_MINUTE", rateLimitsDefault.failuresPerMinute, 0, limitMax] as const),
     "Wrong credentials from one address each minute; 0: any number"
@@ -149,6 +152,14 @@ export const signing = {
     ...(["KINTSUGI_SIGN_INTERVAL_MS", 3_600_000, 1_000, dayMs] as const),
     "Between two signatures; needs the key"
   )
+} as const satisfies Readonly<Record<string, Described>>
+
+/** How often all assets are looked at. */
+export const integrity = {
+  intervalMs: {
+    ...ms("KINTSUGI_INTEGRITY_INTERVAL_MS", 0, 0, timerMsMax, "Between two checks of all assets, 0: none by the clock"),
+    absent: "as the app says"
+  }
 } as const satisfies Readonly<Record<string, Described>>
 
 /** How automatic runs are paced. */
@@ -224,6 +235,7 @@ export const groups: ReadonlyArray<{
   { title: "Access", settings: access },
   { title: "Security", settings: security },
   { title: "Execution", settings: execution },
+  { title: "Integrity", settings: integrity },
   { title: "Signing", settings: signing },
   { title: "Automatic runs", settings: materializer },
   { title: "OpenLineage", settings: openLineage },

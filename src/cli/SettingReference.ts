@@ -22,7 +22,7 @@ const section = ({ settings, title }: (typeof Catalogue.groups)[number]): string
 
 const row = (setting: Described): string => {
   const flag = setting.flag === undefined ? "" : code(`--${setting.flag}`)
-  const otherwise = setting.otherwise === null ? "none" : code(String(setting.otherwise))
+  const otherwise = setting.absent ?? (setting.otherwise === null ? "none" : code(String(setting.otherwise)))
   const meaning = `${setting.meaning}.${setting.secret === true ? " Secret: never shown or logged." : ""}`
   return `| ${[code(setting.variable), flag, valueOf(setting), otherwise, meaning].map(inCell).join(" | ")} |`
 }

@@ -19,6 +19,8 @@ interface Common {
   readonly metavar?: string
   /** One line for `--help` and the reference, without a full stop. */
   readonly meaning: string
+  /** What holds where it is left out, when that is no value of its own. */
+  readonly absent?: string
   /** Its value is never repeated. */
   readonly secret?: boolean
 }

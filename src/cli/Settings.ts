@@ -55,6 +55,8 @@ export interface Settings extends DatabaseSettings {
   }
   /** Who signs the log, and how often. */
   readonly signing: SigningSettings
+  /** Between two checks of all assets, ms; 0: none by the clock; null: as the app says. */
+  readonly integrityIntervalMs: number | null
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -91,6 +93,10 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       security: SecuritySettings.read(given),
       materializer: materializer(given),
       signing: signing(given),
+      integrityIntervalMs:
+        SettingText.textOf(given, Catalogue.integrity.intervalMs) === undefined
+          ? null
+          : SettingText.wholeNumber(given, Catalogue.integrity.intervalMs),
       notices: notices(given)
     }
   })

@@ -1,6 +1,5 @@
 import { Effect, Layer } from "effect"
 import { Inventory } from "../../src/http/Inventory.ts"
-import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import type * as Server from "../../src/http/Server.ts"
 import type { Engine } from "../../src/actors/Engine.ts"
 import type { EventStore } from "../../src/eventstore/EventStore.ts"
@@ -39,7 +38,7 @@ export const servedIn = <A, E>(
         Layer.provideMerge(layerMemory({ jobs, baseDir })),
         Layer.orDie
       )
-      const behind = Layer.mergeAll(Fakes.reads(state), noAssets, Layer.mock(ProjectionControl, {}), engine)
+      const behind = Layer.mergeAll(Fakes.reads(state), Fakes.inventory, noAssets, engine)
       return yield* Effect.provide(body(baseDir), server(state, behind, settings))
     })
   )
