@@ -112,7 +112,8 @@ const replay = Command.make(
   Command.withShortDescription("Show a stream's events and state")
 )
 
-const root = Command.make("kintsugi").pipe(
+/** The whole command line: what completions and the manual are held to. */
+export const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
   Command.withSubcommands([
     serve,
