@@ -48,7 +48,7 @@ export const windowAt = (spec: Spec, atMs: number): Window => {
   const { last } = calendar
   if (last !== undefined && atMs >= last.start && atMs < last.end) return last
   const frame = frameAt(calendar, atMs)
-  const window = { key: keyOf(calendar, frame), start: frame.start, end: frame.end }
+  const window = windowFrom(calendar, frame)
   calendar.last = window
   return window
 }
@@ -61,15 +61,14 @@ export const windowOf = (spec: Spec, key: string): Result.Result<Window, string>
   const marked = plain === undefined && unitMs !== undefined ? format.read(key.replace(mark, "")) : undefined
   const localMs = plain ?? marked
   const frames = localMs === undefined ? [] : framesNamed(calendar, localMs)
-  // A window of the first or the last day can reach beyond what has windows, by the distance of its zone from UTC.
-  if (localMs === undefined || frames.some(({ end, start }) => start < instantMsMin || end - 1 > instantMsMax)) {
+  if (localMs === undefined || !frames.every(({ end, start }) => end > instantMsMin && start <= instantMsMax)) {
     const example = windowAt(spec, exampleMs).key
     const text = spec.format ?? defaultFormats[spec.granularity]
     return Result.fail(
       `must name ${spec.granularity === "hour" ? "an" : "a"} ${spec.granularity} as in ${JSON.stringify(example)} (${text}), not ${JSON.stringify(key)}`
     )
   }
-  const windows = frames.map((frame) => ({ key: keyOf(calendar, frame), start: frame.start, end: frame.end }))
+  const windows = frames.map((frame) => windowFrom(calendar, frame))
   const found = windows.find((window) => window.key === key)
   if (found !== undefined) return Result.succeed(found)
   const keys = windows.map((window) => JSON.stringify(window.key))
@@ -187,6 +186,16 @@ const calendarOf = (spec: Spec): Calendar => {
   calendars.set(spec, calendar)
   return calendar
 }
+
+/**
+ * A window of the first or the last day reaches beyond what has windows, by the distance of its zone from UTC: it is
+ * cut there, so that each of its instants has a window.
+ */
+const windowFrom = (calendar: Calendar, frame: Frame): Window => ({
+  key: keyOf(calendar, frame),
+  start: Math.max(frame.start, instantMsMin),
+  end: Math.min(frame.end, instantMsMax + 1)
+})
 
 const frameAt = (calendar: Calendar, atMs: number): Frame => {
   if (!(atMs >= instantMsMin && atMs <= instantMsMax)) {

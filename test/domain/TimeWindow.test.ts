@@ -328,15 +328,21 @@ describe("TimeWindow", () => {
     assert.deepStrictEqual(range(2), Result.fail("must span at most 2 windows: 2026-01-03 is beyond"))
   })
 
-  it("knows no key whose window reaches beyond the years 1 to 9998 by its zone's distance from UTC (F64)", () => {
-    const berlin = { granularity: "day" as const, timezone: "Europe/Berlin" }
-    assert.isTrue(Result.isFailure(TimeWindow.windowOf(berlin, "0001-01-01")))
-    const second = TimeWindow.windowOf(berlin, "0001-01-02")
-    assert.isTrue(Result.isSuccess(second))
-    if (Result.isSuccess(second)) TimeWindow.windowAt(berlin, second.success.start)
-    const newYork = { granularity: "day" as const, timezone: "America/New_York" }
-    assert.isTrue(Result.isFailure(TimeWindow.windowOf(newYork, "9998-12-31")))
-    assert.isTrue(Result.isSuccess(TimeWindow.windowOf({ ...berlin, timezone: "UTC" }, "0001-01-01")))
+  it("cuts a window at the ends of the years 1 to 9998, so that where it starts there is a window (F64)", () => {
+    for (const timezone of ["Europe/Berlin", "Asia/Tokyo", "America/New_York", "UTC"]) {
+      for (const [granularity, ...keys] of [
+        ["day", "0001-01-01", "9998-12-31"],
+        ["month", "0001-01", "9998-12"]
+      ] as const) {
+        const windows = { granularity, timezone }
+        for (const key of keys) {
+          const window = Result.getOrThrow(TimeWindow.windowOf(windows, key))
+          assert.deepStrictEqual(TimeWindow.windowAt(windows, window.start), window)
+          assert.deepStrictEqual(TimeWindow.windowAt(windows, window.end - 1), window)
+        }
+      }
+    }
+    assert.isTrue(Result.isFailure(TimeWindow.windowOf({ granularity: "day", timezone: "UTC" }, "0000-12-31")))
   })
 
   it("refuses instants outside the years 1 to 9998 instead of naming them wrongly", () => {
