@@ -147,7 +147,9 @@ describe("the OpenAPI document", () => {
       // Definitions are in memory; a run's events are its stream; the log is the log; a store's listing is the store's.
       ...["GET /api/v1/workflows", "GET /api/v1/runs/{id}/events", "GET /api/v1/stores/{store}/objects"],
       // Letters are the bus's, tokens are in memory, deliveries are an outbox.
-      ...["GET /api/v1/bus/dead-letters", "GET /api/v1/admin/tokens", "GET /api/v1/notifications/deliveries"]
+      ...["GET /api/v1/bus/dead-letters", "GET /api/v1/admin/tokens", "GET /api/v1/notifications/deliveries"],
+      // Findings are the state of an actor.
+      "GET /api/v1/integrity/findings"
     ]
     const gets = operations.filter(({ route }) => route.startsWith("GET /api/v1/"))
     const takes = (operation: Operation) => (operation.parameters ?? []).some(({ name }) => name === "minPosition")
