@@ -10,6 +10,7 @@ import * as Actors from "./Actors.ts"
 import { decode } from "./AssetActor.ts"
 import { productionOf } from "./AssetHistory.ts"
 import { AssetCheck } from "./AssetCheck.ts"
+import { supersededAt } from "./Superseded.ts"
 
 /** What a probe of the store said, and when (F15). `unknown`: it did not answer within 5 s. */
 export interface Availability {
@@ -44,6 +45,10 @@ export class AssetReads extends Context.Service<
       streamName: string,
       streamVersion: number
     ) => Effect.Effect<Asset.Generation | null, LogUnavailable>
+    /** When the execution that made each generation was superseded by a restore of its run, epoch ms; null: it was not. */
+    readonly supersededAt: (
+      generations: ReadonlyArray<Asset.Generation>
+    ) => Effect.Effect<ReadonlyArray<number | null>, LogUnavailable>
   }
 >()("kintsugi/actors/AssetReads") {
   static readonly layer = Layer.effect(
@@ -106,6 +111,7 @@ export class AssetReads extends Context.Service<
           const now = yield* Clock.currentTimeMillis
           return materializationView(state.workflow === "" ? { ...state, workflow, partitionKey } : state, now)
         }),
+        supersededAt: (generations) => supersededAt(log, generations),
         generation: (ref, generation) => productionOf(log, ref, generation),
         production: Effect.fnUntraced(function* (streamName, streamVersion) {
           const [recorded] = yield* log.read(streamName, streamVersion - 1, 1)

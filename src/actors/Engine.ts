@@ -20,7 +20,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 
 /** Nothing of that kind has that id. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "store"]),
+  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "store", "step", "checkpoint"]),
   id: Schema.String
 }) {}
 
@@ -40,6 +40,8 @@ export interface WorkflowView {
   /** As it was put (JSON). */
   readonly definition: unknown
   readonly definedAt: string
+  /** No run of it begins a step. */
+  readonly paused: boolean
 }
 
 /** Who asks, and in which conversation: stored with the first event that the command causes. */

@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber, Layer, Random, Result } from "effect"
+import { Clock, Effect, Fiber, Layer, Result } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition } from "../domain/Definition.ts"
@@ -9,7 +9,7 @@ import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
 import * as RecoveryDecide from "../domain/recovery/RecoveryDecide.ts"
 import * as RecoveryView from "../domain/recovery/RecoveryView.ts"
-import { IllegalTransition } from "../domain/run/RunCommands.ts"
+import type { NotOptional } from "../domain/run/RunCommands.ts"
 import * as RunDecide from "../domain/run/RunDecide.ts"
 import * as RunState from "../domain/run/RunState.ts"
 import { type RunView, view as runView } from "../domain/run/RunView.ts"
@@ -17,38 +17,26 @@ import { EventStore, type Position, type RecordedEvent } from "../eventstore/Eve
 import { ActorSystem } from "./ActorSystem.ts"
 import * as Actors from "./Actors.ts"
 import { commandRules, metadataOf, unavailable } from "./CommandRules.ts"
-import { type DefinedVersion, Definitions } from "./Definitions.ts"
-import {
-  type Caller,
-  DefinedByApp,
-  Engine,
-  InvalidInput,
-  NotFound,
-  type Problem,
-  type StartRun,
-  type WorkflowView
-} from "./Engine.ts"
+import { Definitions } from "./Definitions.ts"
+import { type Caller, DefinedByApp, Engine, InvalidInput, NotFound, type Problem, type StartRun } from "./Engine.ts"
 import { JobRunner } from "./JobRunner.ts"
 import { LoopWatch } from "./LoopWatch.ts"
 import * as RecoveryActor from "./RecoveryActor.ts"
+import * as RecoveryCommanding from "./RecoveryCommanding.ts"
 import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
 import * as RunActor from "./RunActor.ts"
+import * as RunCommanding from "./RunCommanding.ts"
 import { RunEnds } from "./RunEnds.ts"
+import { newRunId } from "./RunId.ts"
 import { Slots } from "./Slots.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 import { UpdateLoops } from "./UpdateLoops.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
+import { workflowView } from "./WorkflowView.ts"
 
 const iso = (epochMs: number) => new Date(epochMs).toISOString()
-
-const workflowView = ({ definedAt, json, origin, slug, version }: DefinedVersion): WorkflowView => ({
-  slug,
-  version,
-  origin,
-  definition: json,
-  definedAt: iso(definedAt)
-})
 
 /** The events up to a position, or up to a time. */
 const upTo = (events: ReadonlyArray<RecordedEvent>, at: Position | number | undefined) =>
@@ -71,10 +59,11 @@ export const layer = Layer.effect(
     const loop = yield* LoopWatch
     const loops = yield* UpdateLoops
     const keys = yield* PartitionKeys
+    const pauses = yield* WorkflowPauses
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
     const runKeys = yield* Actors.runKey.client
-    const recoveries = yield* Actors.recovery.client
+    const _recoveries = yield* Actors.recovery.client
 
     const { isRepeat, positionOf, timely } = commandRules(log)
 
@@ -98,7 +87,7 @@ export const layer = Layer.effect(
             const outcome =
               before === undefined ? "created" : defined.version > before.version ? "updated" : "unchanged"
             return {
-              workflow: workflowView(defined),
+              workflow: workflowView(defined, pauses),
               outcome: outcome as "created" | "updated" | "unchanged",
               position: yield* positionOf(`workflow-${slug}`, answer)
             }
@@ -125,18 +114,8 @@ export const layer = Layer.effect(
       ]
     }
 
-    const runId = (caller: Caller | undefined) =>
-      caller?.commandId !== undefined
-        ? Effect.succeed(Id.ofParts("run", caller.commandId))
-        : Effect.gen(function* () {
-            // Time first, so that ids sort by age and neighbours share index pages.
-            const now = yield* Clock.currentTimeMillis
-            const random = yield* Effect.all([Random.nextInt, Random.nextInt, Random.nextInt])
-            return now.toString(32).padStart(10, "0") + Id.ofParts(now, ...random).slice(0, 16)
-          })
-
     const startRun: Engine["Service"]["startRun"] = (start) =>
-      Effect.flatMap(runId(start.caller), (id) => startRunAs(id, start))
+      Effect.flatMap(newRunId(start.caller), (id) => startRunAs(id, start))
 
     const startRunAs = (id: string, start: StartRun) =>
       unavailable(
@@ -188,17 +167,6 @@ export const layer = Layer.effect(
       return state.active?.runId ?? id
     })
 
-    /** A failed run that goes on has its run key again; while another run has it, it cannot. */
-    const reclaim = Effect.fnUntraced(function* ({ ended, runId, runKey, workflow }: RunState.State) {
-      if (runKey === undefined || ended !== "failed") return
-      const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Reclaim", runId, now })
-      if (state.active !== null && state.active.runId !== runId) {
-        const status = `failed, and its run key belongs to run ${state.active.runId} now`
-        return yield* new IllegalTransition({ command: "recover", status })
-      }
-    })
-
     const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`run-${id}`, 0), at)
       if (events.length === 0) return yield* new NotFound({ kind: "run", id })
@@ -224,7 +192,7 @@ export const layer = Layer.effect(
       )
 
     const runToEnd: Engine["Service"]["runToEnd"] = Effect.fnUntraced(function* (start) {
-      const id = yield* runId(start.caller)
+      const id = yield* newRunId(start.caller)
       const end = yield* Effect.forkChild(ends.next(id), { startImmediately: true })
       const { run } = yield* startRunAs(id, start)
       // Another run has the key, or this one is over: it is read instead of waited for.
@@ -233,19 +201,10 @@ export const layer = Layer.effect(
       return (yield* awaitRun(run.id)).status as "succeeded" | "failed" | "canceled"
     })
 
-    const commandRun = (id: string, command: Parameters<typeof runs.execute>[1], caller: Caller | undefined) =>
-      Effect.gen(function* () {
-        const repeat = yield* isRepeat(caller)
-        const answer = yield* runs
-          .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
-          .pipe(Effect.catchTag("UnknownRun", () => Effect.fail(new NotFound({ kind: "run", id }))))
-        if (answer.state.definition === null) return yield* new NotFound({ kind: "run", id })
-        return {
-          answer,
-          run: runView(answer.state, answer.streamVersion),
-          position: yield* positionOf(`run-${id}`, answer)
-        }
-      })
+    const commanding = yield* RunCommanding.make(log)
+    /** Only steps are refused for being needed. */
+    const told = <A, E>(effect: Effect.Effect<A, E | NotOptional>) =>
+      unavailable(timely(Effect.catchTag(effect, "NotOptional", Effect.die)))
 
     /** What the log says that this recover kept and ran again; without a command id it is the newest one of the run. */
     const recoveredAs = Effect.fnUntraced(function* (id: string, caller: Caller | undefined) {
@@ -264,31 +223,12 @@ export const layer = Layer.effect(
       return RecoveryView.view(state, events.length)
     })
 
-    const commandRecovery = (
-      id: string,
-      command: Parameters<typeof recoveries.execute>[1],
-      caller: Caller | undefined
-    ) =>
-      unavailable(
-        timely(
-          Effect.gen(function* () {
-            const repeat = yield* isRepeat(caller)
-            const answer = yield* recoveries
-              .execute(id, repeat ? { _tag: "Read" } : command, metadataOf(caller))
-              .pipe(Effect.catchTag("UnknownRecovery", () => Effect.fail(new NotFound({ kind: "recovery", id }))))
-            if (answer.state.round === 0) return yield* new NotFound({ kind: "recovery", id })
-            return {
-              recovery: RecoveryView.view(answer.state, answer.streamVersion),
-              position: yield* positionOf(`recovery-${id}`, answer)
-            }
-          })
-        )
-      )
+    const commandRecovery = yield* RecoveryCommanding.make(log)
 
     return Engine.of({
       define,
-      workflows: Effect.sync(() => definitions.all().map(workflowView)),
-      workflow: (slug) => Effect.map(latest(slug), workflowView),
+      workflows: Effect.sync(() => definitions.all().map((defined) => workflowView(defined, pauses))),
+      workflow: (slug) => Effect.map(latest(slug), (defined) => workflowView(defined, pauses)),
       definition: (slug, version) => {
         const defined = definitions.get(slug, version)
         return defined === undefined
@@ -299,23 +239,13 @@ export const layer = Layer.effect(
       run: readRun,
       runToEnd,
       awaitRun,
-      cancelRun: (id, reason, caller) =>
-        unavailable(
-          timely(
-            Effect.map(commandRun(id, { _tag: "Cancel", reason }, caller), ({ position, run }) => ({ run, position }))
-          )
-        ),
+      cancelRun: (id, reason, caller) => told(commanding.command(id, { _tag: "Cancel", reason }, caller)),
       recoverRun: (id, caller) =>
-        unavailable(
-          timely(
-            Effect.gen(function* () {
-              const before = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-              // A repeated command changes nothing: least of all who has the run key now.
-              if (!(yield* isRepeat(caller))) yield* reclaim(before.state)
-              const { position, run } = yield* commandRun(id, { _tag: "Recover" }, caller)
-              return { run, ...(yield* recoveredAs(id, caller)), position }
-            })
-          )
+        told(
+          Effect.gen(function* () {
+            const { position, run } = yield* commanding.reopening(id, { _tag: "Recover" }, caller)
+            return { run, ...(yield* recoveredAs(id, caller)), position }
+          })
         ),
       recovery: readRecovery,
       retryRecovery: (id, caller) => commandRecovery(id, { _tag: "Retry" }, caller),

@@ -26,6 +26,7 @@ import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
 import { RunEnds } from "./RunEnds.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { Slots } from "./Slots.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
 
 const codec = EventCodec.make(RunEvents.Event, {})
 
@@ -85,6 +86,7 @@ export const make = (options: Options) =>
     const materializations = yield* Actors.materialization.client
     const backfills = yield* Actors.backfill.client
     const enabled = yield* RecoveryEnabled
+    const pauses = yield* WorkflowPauses
 
     type Send = Commit<State, Unstamped, Rejection>
     const heals = (run: State, stepId: string) => healsStep(enabled, run.definition, stepId)
@@ -96,6 +98,7 @@ export const make = (options: Options) =>
       Effect.gen(function* () {
         const { dueAt, stepId } = demand
         if (dueAt !== undefined) yield* sleepUntil(dueAt)
+        yield* pauses.resumed(run.workflow)
         const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
         if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
         const start = Effect.uninterruptibleMask((restore) =>
@@ -241,7 +244,10 @@ export const make = (options: Options) =>
       decider,
       encode,
       decode: (recorded) => decode(definitions, recorded),
-      stamp: (command, now, actorId) => ({ ...command, now, slot: mayBegin(command) && slots.promise(actorId) }),
+      stamp: (command, now, actorId, run) => {
+        const held = pauses.isPaused(command._tag === "Start" ? command.workflow : run.workflow)
+        return { ...command, now, slot: !held && mayBegin(command) && slots.promise(actorId), held }
+      },
       creates: (command) => command._tag === "Start",
       demands: RunDemand.demands,
       key: RunDemand.key,

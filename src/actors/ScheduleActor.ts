@@ -13,7 +13,6 @@ import { AutomaticRuns } from "./AutomaticRuns.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Definitions } from "./Definitions.ts"
 import { sleepUntil } from "./sleepUntil.ts"
-import { decode as decodeWorkflow } from "./WorkflowActor.ts"
 
 const codec = EventCodec.make(WorkflowSchedule.Event, {})
 export const snapshot = StateCodec.make(WorkflowSchedule.Snapshot, { revision: 1 })
@@ -98,7 +97,7 @@ export const layerFollower = Layer.effectDiscard(
       types: ["WorkflowDefined"],
       begin: "start",
       handle: (events) => {
-        const slugs = new Set(events.map((recorded) => decodeWorkflow(recorded).slug))
+        const slugs = new Set(events.map((recorded) => recorded.streamName.slice("workflow-".length)))
         return Effect.forEach(
           slugs,
           (workflow) => {

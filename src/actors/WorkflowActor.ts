@@ -5,6 +5,7 @@ import * as EventCodec from "../eventstore/EventCodec.ts"
 import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
 import type { Behaviour } from "./Behaviour.ts"
 import { Definitions } from "./Definitions.ts"
+import { WorkflowPauses } from "./WorkflowPauses.ts"
 
 const codec = EventCodec.make(WorkflowDefinition.Event, {})
 export const decode = (recorded: RecordedEvent): WorkflowDefinition.Event => ({
@@ -13,7 +14,7 @@ export const decode = (recorded: RecordedEvent): WorkflowDefinition.Event => ({
 })
 
 /** Takes one `WorkflowDefined` of the log into memory. */
-const remember = (definitions: Definitions["Service"], event: WorkflowDefinition.Event) => {
+const remember = (definitions: Definitions["Service"], event: WorkflowDefinition.Defined) => {
   const { definition: json, origin, slug, version } = event
   if (definitions.get(slug, version) !== undefined) return
   const parsed = parseDefinition(json, slug)
@@ -26,6 +27,7 @@ const remember = (definitions: Definitions["Service"], event: WorkflowDefinition
 /** The WorkflowDefinition actor: every version of one workflow. What it records is in `Definitions` when it answers. */
 export const make = Effect.gen(function* () {
   const definitions = yield* Definitions
+  const pauses = yield* WorkflowPauses
   const behaviour: Behaviour<
     WorkflowDefinition.State,
     WorkflowDefinition.Command,
@@ -45,7 +47,9 @@ export const make = Effect.gen(function* () {
     isResident: () => false,
     activity: (demand) => demand,
     wakeAt: () => null,
-    settled: (_, state) => {
+    settled: (slug, state) => {
+      // Read back after a fault it is empty for a moment, which says nothing.
+      if (state.versions.length > 0) pauses.set(slug, state.paused)
       for (const version of state.versions) remember(definitions, version)
     }
   }
@@ -56,6 +60,7 @@ export const make = Effect.gen(function* () {
 export const loadAll = Effect.gen(function* () {
   const log = yield* EventStore
   const definitions = yield* Definitions
+  const pauses = yield* WorkflowPauses
   let after = null
   while (true) {
     const page: Effect.Success<ReturnType<typeof log.readAll>> = yield* log.readAll({
@@ -63,7 +68,11 @@ export const loadAll = Effect.gen(function* () {
       limit: 500,
       category: "workflow"
     })
-    for (const recorded of page.events) remember(definitions, decode(recorded))
+    for (const recorded of page.events) {
+      const event = decode(recorded)
+      if (event._tag === "WorkflowDefined") remember(definitions, event)
+      else pauses.set(recorded.streamName.slice("workflow-".length), event._tag === "WorkflowPaused")
+    }
     if (page.events.length < 500) return
     after = page.next
   }

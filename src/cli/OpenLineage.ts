@@ -1,4 +1,5 @@
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
+import { declaredId } from "../domain/FanOut.ts"
 import * as RunEvents from "../domain/run/RunEvents.ts"
 import { EventStore, type LogUnavailable, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
@@ -49,7 +50,7 @@ const emitting = Effect.fnUntraced(function* (settings: Receiver.ReceiverSetting
   ): Effect.fn.Return<ReadonlyArray<RunEvent.RunEvent>, LogUnavailable> {
     const event = decode(recorded)
     const workflow = yield* workflowOf(recorded)
-    const open = event._tag === "RunCanceled" ? openAttempts(yield* log.read(recorded.streamName, 0), recorded) : []
+    const open = aborting.has(event._tag) ? openAttempts(yield* log.read(recorded.streamName, 0), recorded) : []
     const runId = recorded.streamName.slice("run-".length)
     return RunEvent.of(event, recorded.recordedAt, { runId, workflow, open }, names)
   })
@@ -83,6 +84,9 @@ const emitting = Effect.fnUntraced(function* (settings: Receiver.ReceiverSetting
   )
 })
 
+/** Events that end attempts which have not ended by themselves. */
+const aborting: ReadonlySet<string> = new Set(["RunCanceled", "RunRestored", "StepSkipped"])
+
 const decodeStored = Schema.decodeUnknownSync(RunEvents.Event)
 const decode = ({ payload, type }: RecordedEvent): RunEvents.Stored =>
   decodeStored({ _tag: type, ...(JSON.parse(payload) as object) })
@@ -97,6 +101,12 @@ const openAttempts = (
     if (recorded.streamVersion >= streamVersion) break
     const event = decode(recorded)
     if (event._tag === "StepStarted") open.set(event.stepId, { stepId: event.stepId, attempt: event.attempt })
+    if (event._tag === "RunRestored") open.clear()
+    if (event._tag === "StepSkipped") {
+      for (const stepId of open.keys()) {
+        if (stepId === event.stepId || declaredId(stepId) === event.stepId) open.delete(stepId)
+      }
+    }
     if (event._tag === "RunInterrupted") for (const { stepId } of event.steps) open.delete(stepId)
     const isComplete =
       event._tag === "StepOutputsRecorded" || (event._tag === "StepSucceeded" && (event.produced ?? []).length === 0)

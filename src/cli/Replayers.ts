@@ -114,6 +114,7 @@ const loadDefinitions = Effect.fnUntraced(function* (
     const { workflow } = JSON.parse(recorded.payload) as { readonly workflow: string }
     const recordedVersions = yield* log.read(`workflow-${workflow}`, 0)
     for (const event of yield* decoding(() => recordedVersions.map(WorkflowActor.decode))) {
+      if (event._tag !== "WorkflowDefined") continue
       const { definition: json, origin, slug, version } = event
       const parsed = parseDefinition(json, slug)
       // A rule that is stricter now than when it was put; versions that this run does not need may stay unread.

@@ -37,6 +37,7 @@ import { RecoveryEnabled } from "../actors/RecoverySettings.ts"
 import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
+import { RunSteering } from "../actors/RunSteering.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
 import { SourcePlan } from "../actors/SourcePlan.ts"
@@ -48,6 +49,7 @@ import * as Sweeper from "../actors/Sweeper.ts"
 import { UpdateGraph } from "../actors/UpdateGraph.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
+import { WorkflowPauses } from "../actors/WorkflowPauses.ts"
 import { type HttpAccess, parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { StoreConfigs } from "../capabilities/StoreConfig.ts"
@@ -142,7 +144,7 @@ export const engine = (settings: RuntimeSettings) => {
         LoopWatch.layer
       )
     ),
-    Layer.provideMerge(Definitions.layer),
+    Layer.provideMerge(Layer.mergeAll(Definitions.layer, WorkflowPauses.layer)),
     Layer.provideMerge(layerSingleRunner),
     Layer.provideMerge(system)
   )
@@ -175,7 +177,8 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
-    Provenance.layer
+    Provenance.layer,
+    RunSteering.layer
   )
   return Layer.mergeAll(EngineLive.layer, operations, background).pipe(
     Layer.provideMerge(actors),

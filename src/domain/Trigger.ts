@@ -34,7 +34,14 @@ const Upstream = Schema.Struct({
 
 /** Why a run exists. Every automatic run says so with a type of its own (F59, T24). */
 export const Trigger = Schema.Union([
-  Schema.Struct({ type: Schema.Literal("manual"), by: Schema.optionalKey(Schema.String) }),
+  /** `replayOf`, `forkOf`: the run that it was made from; `fromStep`: the step from which a fork executes. */
+  Schema.Struct({
+    type: Schema.Literal("manual"),
+    by: Schema.optionalKey(Schema.String),
+    replayOf: Schema.optionalKey(Schema.String),
+    forkOf: Schema.optionalKey(Schema.String),
+    fromStep: Schema.optionalKey(Schema.String)
+  }),
   Schema.Struct({
     type: Schema.Literal("recovery"),
     recoveryId: Schema.String,

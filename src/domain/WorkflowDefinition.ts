@@ -19,6 +19,9 @@ export type Command =
       readonly origin: Origin
       readonly now: number
     }
+  /** No run of it begins a step until it is resumed. */
+  | { readonly _tag: "Pause"; readonly reason: string; readonly now: number }
+  | { readonly _tag: "Resume"; readonly now: number }
   | { readonly _tag: "Read"; readonly now: number }
 
 // ------------------------------------------------------------------ events
@@ -32,10 +35,14 @@ export const Event = Schema.TaggedUnion({
     definition: Schema.Record(Schema.String, Schema.Json),
     contentHash: Schema.String,
     origin: Origin
-  }
+  },
+  /** No run of it begins a step until it is resumed; new runs are accepted and stay pending. */
+  WorkflowPaused: { reason: Schema.String },
+  WorkflowResumed: {}
 })
 export type Stored = typeof Event.Type
 export type Event = Stored & { readonly at: number }
+export type Defined = Extract<Event, { readonly _tag: "WorkflowDefined" }>
 
 // -------------------------------------------------------------- rejections
 
@@ -51,21 +58,23 @@ export type Rejection = DefinedByApp
 
 /** Every version, oldest first: a run is pinned to the one that it started with. */
 export interface State {
-  readonly versions: ReadonlyArray<Event>
+  readonly versions: ReadonlyArray<Defined>
+  readonly paused: boolean
 }
 
-export const initial: State = { versions: [] }
+export const initial: State = { versions: [], paused: false }
 
 /** Every version as it was recorded, oldest first. */
-export const versions = (state: State): ReadonlyArray<Event> => state.versions
+export const versions = (state: State): ReadonlyArray<Defined> => state.versions
 
 /** The version that new runs get. */
-export const newest = (state: State): Event | undefined => state.versions[state.versions.length - 1]
+export const newest = (state: State): Defined | undefined => state.versions[state.versions.length - 1]
 
 // ----------------------------------------------------------------- decider
 
 export const decide = (command: Command, state: State): Result.Result<ReadonlyArray<Event>, Rejection> => {
   if (command._tag === "Read") return Result.succeed([])
+  if (command._tag === "Pause" || command._tag === "Resume") return Result.succeed(hold(command, state))
   const { definition, hash, now, origin, slug } = command
   const current = newest(state)
   if (current?.origin === "app" && origin === "http") return Result.fail(new DefinedByApp({ slug }))
@@ -75,6 +84,23 @@ export const decide = (command: Command, state: State): Result.Result<ReadonlyAr
   return Result.succeed([{ _tag: "WorkflowDefined", slug, version, definition, contentHash: hash, origin, at: now }])
 }
 
-export const evolve = (state: State, event: Event): State => ({ versions: [...state.versions, event] })
+/** Told again it changes nothing; nor does it where nothing is defined. */
+const hold = (command: Command & { readonly _tag: "Pause" | "Resume" }, state: State): ReadonlyArray<Event> => {
+  if (state.versions.length === 0 || state.paused === (command._tag === "Pause")) return []
+  return command._tag === "Pause"
+    ? [{ _tag: "WorkflowPaused", reason: command.reason, at: command.now }]
+    : [{ _tag: "WorkflowResumed", at: command.now }]
+}
+
+export const evolve = (state: State, event: Event): State => {
+  switch (event._tag) {
+    case "WorkflowDefined":
+      return { ...state, versions: [...state.versions, event] }
+    case "WorkflowPaused":
+      return { ...state, paused: true }
+    case "WorkflowResumed":
+      return { ...state, paused: false }
+  }
+}
 
 export const decider: Decider<State, Command, Event, Rejection> = { initial, decide, evolve }

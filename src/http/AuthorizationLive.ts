@@ -1,23 +1,33 @@
-import { Effect, Layer, Redacted, type Types } from "effect"
+import { Context, Effect, Layer, Redacted, type Types } from "effect"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
-import { Authorization, Principal } from "./api/Guards.ts"
-import { UnauthorizedProblem } from "./api/Problems.ts"
-import { Authenticate } from "./Authenticate.ts"
+import type { HttpApiEndpoint } from "effect/http-api"
+import { Authorization, mayAct, Principal, PrincipalRole, roleFor } from "./api/Guards.ts"
+import { ForbiddenProblem, UnauthorizedProblem } from "./api/Problems.ts"
+import { Authenticate, type Identity } from "./Authenticate.ts"
 
-/** Lets in whom `Authenticate` knows. */
+type Refused = Types.unhandled | UnauthorizedProblem | ForbiddenProblem
+
+/** Lets in whom `Authenticate` knows, if the role is enough for the endpoint. */
 export const layer: Layer.Layer<Authorization, never, Authenticate> = Layer.effect(
   Authorization,
   Effect.map(Authenticate, ({ identify }) => ({
-    bearer: (httpEffect, { credential }) =>
-      Effect.flatMap(
-        identify(credential),
-        (identity): Effect.Effect<HttpServerResponse, Types.unhandled | UnauthorizedProblem> =>
-          identity === null
-            ? Effect.fail(unauthorized(Redacted.value(credential) === ""))
-            : Effect.provideService(httpEffect, Principal, identity.principal)
-      )
+    bearer: (httpEffect, { credential, endpoint }) =>
+      Effect.flatMap(identify(credential), (identity): Effect.Effect<HttpServerResponse, Refused> => {
+        if (identity === null) return Effect.fail(unauthorized(Redacted.value(credential) === ""))
+        const refusal = refusalOf(identity, endpoint)
+        if (refusal !== null) return Effect.fail(refusal)
+        const context = Context.make(Principal, identity.principal).pipe(Context.add(PrincipalRole, identity.role))
+        return Effect.provideContext(httpEffect, context)
+      })
   }))
 )
+
+const refusalOf = ({ principal, role }: Identity, endpoint: HttpApiEndpoint.Top): ForbiddenProblem | null => {
+  const requiredRole = roleFor(endpoint)
+  if (mayAct(role, requiredRole)) return null
+  const detail = `This needs the role ${requiredRole}; ${principal} is ${role}`
+  return new ForbiddenProblem({ detail, requiredRole, role })
+}
 
 const unauthorized = (isAbsent: boolean) =>
   new UnauthorizedProblem({

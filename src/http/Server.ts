@@ -22,6 +22,7 @@ import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
+import * as SteeringHandlers from "./SteeringHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
 import * as WorkflowsHandlers from "./WorkflowsHandlers.ts"
@@ -60,6 +61,7 @@ export const routes = (token: Redacted.Redacted) =>
       BackfillsHandlers.layer,
       DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
+      SteeringHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,

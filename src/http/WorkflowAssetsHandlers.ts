@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
@@ -22,6 +22,8 @@ import { assetOf, declaredAssets, definitionOf } from "./WorkflowAssets.ts"
 
 /** Streams that one page reads at once. */
 const readAtOnce = 16
+
+const iso = (epochMs: number | null) => (epochMs === null ? null : DateTime.formatIso(DateTime.makeUnsafe(epochMs)))
 
 type Request = PageRequest & { readonly minPosition?: Position | undefined }
 
@@ -65,8 +67,13 @@ export const layer = HttpApiBuilder.group(
         ({ streamName, streamVersion }) => reads.production(streamName, streamVersion),
         { concurrency: readAtOnce }
       )
+      const generations = found.filter((generation) => generation !== null)
+      const superseded = yield* reads.supersededAt(generations)
       return {
-        data: found.flatMap((generation) => (generation === null ? [] : [generationView(generation)])),
+        data: generations.map((generation, index) => ({
+          ...generationView(generation),
+          supersededAt: iso(superseded[index]!)
+        })),
         nextCursor: page.nextCursor
       }
     })

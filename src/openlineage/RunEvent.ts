@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import type { Failure } from "../domain/Failure.ts"
+import { declaredId } from "../domain/FanOut.ts"
 import * as Id from "../domain/Id.ts"
 import type { UsedInput } from "../domain/Production.ts"
 import type * as RunEvents from "../domain/run/RunEvents.ts"
@@ -38,8 +39,8 @@ export interface RunEvent {
 
 /** Types of the log's events that become run events. */
 export const types = [
-  ...["RunRequested", "RunRecovered", "RunSucceeded", "RunFailed", "RunCanceled", "RunInterrupted"],
-  ...["StepStarted", "StepSucceeded", "StepOutputsRecorded", "StepFailed"]
+  ...["RunRequested", "RunRecovered", "RunRestored", "RunSucceeded", "RunFailed", "RunCanceled", "RunInterrupted"],
+  ...["StepStarted", "StepSucceeded", "StepOutputsRecorded", "StepFailed", "StepSkipped"]
 ] as const
 
 export interface Attempt {
@@ -110,6 +111,8 @@ export const of = (event: RunEvents.Stored, at: number, run: Run, names: Names):
     case "RunRequested":
     case "RunRecovered":
       return [whole("START")]
+    case "RunRestored":
+      return [...run.open.map((open) => attempt("ABORT", open)), whole("START")]
     case "RunSucceeded":
       return [whole("COMPLETE")]
     case "RunFailed":
@@ -118,6 +121,11 @@ export const of = (event: RunEvents.Stored, at: number, run: Run, names: Names):
       return [...run.open.map((open) => attempt("ABORT", open)), whole("ABORT")]
     case "RunInterrupted":
       return event.steps.map((cut) => attempt("ABORT", cut))
+    case "StepSkipped": {
+      const isSkipped = ({ stepId }: Attempt) =>
+        stepId === event.stepId || (event.children === true && declaredId(stepId) === event.stepId)
+      return run.open.filter(isSkipped).map((open) => attempt("ABORT", open))
+    }
     case "StepStarted":
       return [attempt("START", event, { inputs: datasets(event.inputs ?? []) })]
     case "StepSucceeded":

@@ -12,6 +12,7 @@ export interface QueueCounts {
   readonly waiting: number
   readonly active: number
   readonly delayed: number
+  /** Ready, and held back because a run, its workflow or the recovery is paused. */
   readonly paused: number
   /** Since the log began. */
   readonly completed: number
@@ -56,6 +57,7 @@ interface WorkflowRow extends Delayed {
   readonly workflow: string
   readonly waiting: number
   readonly active: number
+  readonly paused: number
   readonly completed: number
   readonly failed: number
   readonly waitingSince: Date | null
@@ -63,6 +65,7 @@ interface WorkflowRow extends Delayed {
 
 interface RecoveryRow {
   readonly waiting: number
+  readonly paused: number
   readonly active: number
   readonly delayed: number
   readonly succeeded: number
@@ -76,7 +79,7 @@ export interface Publishing {
   readonly types: ReadonlyArray<string>
 }
 
-/** Every queue with its counts, whichever is empty (T26). Nothing can be paused yet, so `paused` is 0. */
+/** Every queue with its counts, whichever is empty (T26). */
 export const read = (
   publishing: Publishing
 ): Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClient | ProjectionRunner> =>
@@ -99,12 +102,13 @@ export const read = (
       ...{
         waiting: sum("waiting"),
         active: sum("active"),
+        paused: sum("paused"),
         completed: sum("completed"),
         failed: sum("failed"),
         ...total
       }
     }
-    const { active, delayed, failed, succeeded, waiting, waitingSince } = recoveries!
+    const { active, delayed, failed, paused, succeeded, waiting, waitingSince } = recoveries!
     return {
       generatedAt: DateTime.formatIso(DateTime.makeUnsafe(now)),
       position,
@@ -116,7 +120,7 @@ export const read = (
         },
         {
           key: "recovery",
-          counts: { waiting, active, delayed, paused: 0, completed: succeeded, failed },
+          counts: { waiting, active, delayed, paused, completed: succeeded, failed },
           oldestWaitingMs: age(waitingSince)
         },
         {
@@ -127,7 +131,7 @@ export const read = (
         projectionsQueue(statuses)
       ],
       delayed: total,
-      recoveries: { active: waiting + active + delayed, succeeded, failed },
+      recoveries: { active: waiting + active + delayed + paused, succeeded, failed },
       byWorkflow: workflows.map(({ workflow, waitingSince, ...row }) => ({
         workflow,
         counts: countsOf(row),
@@ -141,7 +145,7 @@ const countsOf = (row: Omit<WorkflowRow, "workflow" | "waitingSince">): QueueCou
   waiting: row.waiting,
   active: row.active,
   delayed: row.retry + row.recovery + row.store + row.input,
-  paused: 0,
+  paused: row.paused,
   completed: row.completed,
   failed: row.failed
 })
@@ -189,28 +193,35 @@ const projectionsQueue = (statuses: ReadonlyArray<ProjectionStatus>): Queue => {
 /** Steps of runs that go on, summed in the database, and what was counted since the log began. */
 const readWorkflows = (sql: SqlClient.SqlClient) => sql<WorkflowRow>`
   WITH going_on AS (
-    SELECT workflow, sum(waiting)::int AS waiting, sum(active)::int AS active, sum(retry)::int AS retry,
+    SELECT workflow, sum(CASE WHEN is_paused THEN 0 ELSE waiting END)::int AS waiting, sum(active)::int AS active,
+      sum(held + CASE WHEN is_paused THEN waiting ELSE 0 END)::int AS paused, sum(retry)::int AS retry,
       sum(recovery)::int AS recovery, sum(store)::int AS store, sum(input)::int AS input,
-      min(waiting_since) AS waiting_since
-    FROM run_list_v1_active GROUP BY workflow
+      min(waiting_since) FILTER (WHERE NOT is_paused) AS waiting_since
+    FROM (
+      SELECT goes.workflow, waiting, active, held, retry, recovery, store, input, waiting_since,
+        stopped.workflow IS NOT NULL AS is_paused
+      FROM run_list_v1_active AS goes LEFT JOIN run_list_v1_paused AS stopped ON stopped.workflow = goes.workflow
+    ) AS going GROUP BY workflow
   ), counted AS (
     SELECT workflow, coalesce(sum(value) FILTER (WHERE outcome = 'succeeded'), 0)::float8 AS completed,
       coalesce(sum(value) FILTER (WHERE outcome = 'failed'), 0)::float8 AS failed
     FROM run_list_v1_counters WHERE metric = 'steps' GROUP BY workflow
   )
-  SELECT workflow, coalesce(waiting, 0) AS waiting, coalesce(active, 0) AS active, coalesce(retry, 0) AS retry,
+  SELECT workflow, coalesce(waiting, 0) AS waiting, coalesce(active, 0) AS active,
+    coalesce(paused, 0) AS paused, coalesce(retry, 0) AS retry,
     coalesce(recovery, 0) AS recovery, coalesce(store, 0) AS store, coalesce(input, 0) AS input,
     coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed, waiting_since AS "waitingSince"
   FROM going_on FULL JOIN counted USING (workflow) ORDER BY workflow`
 
 const readRecoveries = (sql: SqlClient.SqlClient) => sql<RecoveryRow>`
   SELECT
-    count(*) FILTER (WHERE status IN ('requested', 'planned'))::int AS waiting,
+    count(*) FILTER (WHERE status IN ('requested', 'planned') AND NOT paused)::int AS waiting,
     count(*) FILTER (WHERE status = 'running' AND NOT backing_off)::int AS active,
-    count(*) FILTER (WHERE status = 'running' AND backing_off)::int AS delayed,
+    count(*) FILTER (WHERE status = 'running' AND backing_off AND NOT paused)::int AS delayed,
+    count(*) FILTER (WHERE paused AND (status <> 'running' OR backing_off))::int AS paused,
     (SELECT coalesce(sum(value), 0)::float8 FROM recovery_list_v1_counters
       WHERE metric = 'ended' AND outcome = 'succeeded') AS succeeded,
     (SELECT coalesce(sum(value), 0)::float8 FROM recovery_list_v1_counters
       WHERE metric = 'ended' AND outcome = 'failed') AS failed,
-    min(requested_at) FILTER (WHERE status IN ('requested', 'planned')) AS "waitingSince"
+    min(requested_at) FILTER (WHERE status IN ('requested', 'planned') AND NOT paused) AS "waitingSince"
   FROM recovery_list_v1 WHERE status IN ('requested', 'planned', 'running')`

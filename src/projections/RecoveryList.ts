@@ -57,7 +57,16 @@ const evolve = (row: RecoveryRows.Row | undefined, event: LogEvent): RecoveryRow
       return { ...row, backingOff: true, failure: event.data<Data<"RecoveryAttemptFailed">>().failure }
     case "RecoverySucceeded": {
       const { contentChanged, generation, via } = event.data<Data<"RecoverySucceeded">>()
-      return { ...row, status: "succeeded", backingOff: false, via, generation, contentChanged, finishedAt: event.at }
+      return {
+        ...row,
+        status: "succeeded",
+        backingOff: false,
+        paused: false,
+        via,
+        generation,
+        contentChanged,
+        finishedAt: event.at
+      }
     }
     case "RecoveryFailed": {
       const { failure, reasonCode, rootCause } = event.data<Data<"RecoveryFailed">>()
@@ -65,12 +74,17 @@ const evolve = (row: RecoveryRows.Row | undefined, event: LogEvent): RecoveryRow
         ...row,
         status: reasonCode === "canceled" ? "canceled" : "failed",
         backingOff: false,
+        paused: false,
         reasonCode,
         failure,
         rootCause: rootCause ?? row.rootCause,
         finishedAt: event.at
       }
     }
+    case "RecoveryPaused":
+      return { ...row, paused: true }
+    case "RecoveryResumed":
+      return { ...row, paused: false }
     case "RecoveryWaitersReleased":
       return { ...row, released: event.data<Data<"RecoveryWaitersReleased">>().released }
     case "RecoveryParentSettled":
@@ -84,7 +98,16 @@ const evolve = (row: RecoveryRows.Row | undefined, event: LogEvent): RecoveryRow
 const requested = (row: RecoveryRows.Row | undefined, event: LogEvent): RecoveryRows.Row => {
   const { assetId, lostGeneration, partitionKey, round } = event.data<Data<"RecoveryRequested">>()
   return {
-    ...{ id: event.id, assetId, partitionKey, lostGeneration, round, status: "requested", backingOff: false },
+    ...{
+      id: event.id,
+      assetId,
+      partitionKey,
+      lostGeneration,
+      round,
+      status: "requested",
+      backingOff: false,
+      paused: false
+    },
     ...{ class: null, attempts: 0, maxAttempts: 3, waiterCount: 0, released: 0, reasonCode: null, failure: null },
     ...{ rootCause: null, producerRunId: row?.producerRunId ?? null, via: null, generation: null },
     ...{ contentChanged: null, requestedAt: event.at, finishedAt: null }

@@ -65,7 +65,6 @@ const shown = (listed: Listed): RecoveryListItem => {
     ...row,
     rootCause: rootCause === null ? null : { ...rootCause, partitionKey: shownPartition(rootCause.partitionKey) },
     partitionKey: shownPartition(partitionKey),
-    paused: false,
     requestedAt: requestedTime.toISOString(),
     finishedAt: finishedTime?.toISOString() ?? null
   }

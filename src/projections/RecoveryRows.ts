@@ -14,6 +14,7 @@ export interface Row {
   readonly lostGeneration: number
   readonly status: Status
   readonly backingOff: boolean
+  readonly paused: boolean
   readonly class: RecoveryClass | null
   readonly round: number
   readonly attempts: number
@@ -33,7 +34,7 @@ export interface Row {
 
 /** The columns as `Row` names them. */
 export const columns = `id, asset_id AS "assetId", partition_key AS "partitionKey",
-  lost_generation AS "lostGeneration", status, backing_off AS "backingOff", class, round, attempts,
+  lost_generation AS "lostGeneration", status, backing_off AS "backingOff", paused, class, round, attempts,
   max_attempts AS "maxAttempts", waiter_count AS "waiterCount", released, reason_code AS "reasonCode", failure,
   root_cause AS "rootCause", producer_run_id AS "producerRunId", via, generation,
   content_changed AS "contentChanged", (extract(epoch FROM requested_at) * 1000)::float8 AS "requestedAt",
@@ -50,10 +51,10 @@ export const write = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, rows
     INSERT INTO recovery_list_v1
       (id, asset_id, asset_key, partition_key, lost_generation, status, backing_off, class, round, attempts,
         max_attempts, waiter_count, released, reason_code, failure, root_cause, producer_run_id, via, generation,
-        content_changed, requested_at, finished_at)
+        content_changed, requested_at, finished_at, paused)
     SELECT id, asset_id, asset_key, partition_key, lost_generation, status, backing_off, class, round, attempts,
       max_attempts, waiter_count, released, reason_code, failure::json, root_cause::json, producer_run_id, via,
-      generation, content_changed, requested_at, finished_at
+      generation, content_changed, requested_at, finished_at, paused
     FROM unnest(
       ${Columns.text(rows.map((row) => row.id))}, ${Columns.text(rows.map((row) => row.assetId))},
       ${Columns.text(rows.map((row) => Id.assetKey(row.assetId)))},
@@ -66,15 +67,17 @@ export const write = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, rows
       ${Columns.text(rows.map((row) => jsonOf(row.rootCause)))},
       ${Columns.text(rows.map((row) => row.producerRunId))}, ${Columns.text(rows.map((row) => row.via))},
       ${Columns.int4(rows.map((row) => row.generation))}, ${Columns.bool(rows.map((row) => row.contentChanged))},
-      ${Columns.time(rows.map((row) => row.requestedAt))}, ${Columns.time(rows.map((row) => row.finishedAt))})
+      ${Columns.time(rows.map((row) => row.requestedAt))}, ${Columns.time(rows.map((row) => row.finishedAt))},
+      ${Columns.bool(rows.map((row) => row.paused))})
       AS recovery (id, asset_id, asset_key, partition_key, lost_generation, status, backing_off, class, round,
         attempts, max_attempts, waiter_count, released, reason_code, failure, root_cause, producer_run_id, via,
-        generation, content_changed, requested_at, finished_at)
+        generation, content_changed, requested_at, finished_at, paused)
     ON CONFLICT (id) DO UPDATE SET
       status = excluded.status, backing_off = excluded.backing_off, class = excluded.class, round = excluded.round,
       attempts = excluded.attempts, max_attempts = excluded.max_attempts, waiter_count = excluded.waiter_count,
       released = excluded.released, reason_code = excluded.reason_code, failure = excluded.failure,
       root_cause = excluded.root_cause, producer_run_id = excluded.producer_run_id, via = excluded.via,
       generation = excluded.generation, content_changed = excluded.content_changed,
-      requested_at = excluded.requested_at, finished_at = excluded.finished_at`
+      requested_at = excluded.requested_at, finished_at = excluded.finished_at,
+      paused = excluded.paused`
 })

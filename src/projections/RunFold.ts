@@ -42,6 +42,7 @@ export interface Row {
   finishedAt: number | null
   ended: "succeeded" | "failed" | "canceled" | null
   failure: RunFailure | null
+  paused: boolean
   steps: Record<string, Step>
 }
 
@@ -67,6 +68,7 @@ export const requested = (event: Extract<Stored, { readonly _tag: "RunRequested"
     finishedAt: null,
     ended: null,
     failure: null,
+    paused: false,
     steps
   }
 }
@@ -96,6 +98,10 @@ export const apply = (row: Row, event: Foldable): boolean => {
       for (const position of items.keys()) {
         row.steps[childId(stepId, only?.[position] ?? position)] ??= [letters.pending, at]
       }
+      // Expanded again after a restore there may be fewer of them.
+      for (let gone = items.length; only === undefined && childId(stepId, gone) in row.steps; gone++) {
+        delete row.steps[childId(stepId, gone)]
+      }
       return true
     }
     case "StepSucceeded": {
@@ -123,9 +129,12 @@ export const apply = (row: Row, event: Foldable): boolean => {
     case "StepResumed":
       row.steps[event.data<Data<"StepResumed">>().stepId] = [letters.pending, at]
       return true
-    case "StepSkipped":
-      row.steps[event.data<Data<"StepSkipped">>().stepId] = [letters.skipped, at]
+    case "StepSkipped": {
+      const { children, stepId } = event.data<Data<"StepSkipped">>()
+      row.steps[stepId] = [letters.skipped, at]
+      if (children === true) skipChildren(row, stepId, at)
       return true
+    }
     case "RunSucceeded":
       return end(row, "succeeded", at)
     case "RunFailed": {
@@ -138,8 +147,9 @@ export const apply = (row: Row, event: Foldable): boolean => {
     case "RunInterrupted":
       for (const { stepId } of event.data<Data<"RunInterrupted">>().steps) row.steps[stepId] = [letters.pending, at]
       return true
-    case "RunRecovered": {
-      const { kept, rerun } = event.data<Data<"RunRecovered">>()
+    case "RunRecovered":
+    case "RunRestored": {
+      const { kept, rerun } = event.data<Data<"RunRecovered" | "RunRestored">>()
       row.ended = null
       row.finishedAt = null
       row.failure = null
@@ -148,6 +158,12 @@ export const apply = (row: Row, event: Foldable): boolean => {
       for (const stepId of rerun) row.steps[stepId] = [letters.pending, at]
       return true
     }
+    case "RunPaused":
+      row.paused = true
+      return true
+    case "RunResumed":
+      row.paused = false
+      return true
     case "StepOverwriting":
     case "StepLeftOversMoved":
     case "RunAttentionRaised":
@@ -158,6 +174,15 @@ export const apply = (row: Row, event: Foldable): boolean => {
   return false
 }
 
+const settledLetters: ReadonlySet<Letter> = new Set([letters.succeeded, letters.skipped, letters.recording])
+
+const skipChildren = (row: Row, parent: string, at: number): void => {
+  for (const stepId in row.steps) {
+    if (stepId === parent || declaredId(stepId) !== parent) continue
+    if (!settledLetters.has(row.steps[stepId]![0])) row.steps[stepId] = [letters.skipped, at]
+  }
+}
+
 const known: ReadonlySet<string> = new Set(Object.keys(Event.cases))
 
 /** Whether runs have events of this type. */
@@ -165,6 +190,7 @@ export const isKnown = (type: string): boolean => known.has(type)
 
 const end = (row: Row, ended: NonNullable<Row["ended"]>, at: number): true => {
   row.ended = ended
+  row.paused = false
   row.finishedAt = at
   return true
 }
@@ -199,10 +225,21 @@ export interface Counts {
   recovery: number
   store: number
   input: number
+  /** Ready, and held back because the run is paused. */
+  held: number
 }
 
 export const countsOf = (row: Row, graph: Graph): Counts => {
-  const counts: Counts = { waiting: 0, waitingSince: null, active: 0, retry: 0, recovery: 0, store: 0, input: 0 }
+  const counts: Counts = {
+    waiting: 0,
+    waitingSince: null,
+    active: 0,
+    retry: 0,
+    recovery: 0,
+    store: 0,
+    input: 0,
+    held: 0
+  }
   let failed = false
   for (const stepId in row.steps) {
     const [status, , waitsFor] = row.steps[stepId]!
@@ -229,6 +266,10 @@ export const countsOf = (row: Row, graph: Graph): Counts => {
     // Children of a fan-out count as steps do; those beyond its concurrency have no slot either.
     const unblocked = status === letters.pending ? unblockedSince.get(declaredId(stepId)) : undefined
     if (unblocked === undefined) continue
+    if (row.paused) {
+      counts.held++
+      continue
+    }
     const since = Math.max(pendingSince, unblocked)
     counts.waiting++
     counts.waitingSince = counts.waitingSince === null ? since : Math.min(counts.waitingSince, since)

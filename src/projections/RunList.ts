@@ -15,7 +15,13 @@ import * as RunRows from "./RunRows.ts"
 export const RunList: Projection = {
   name: "run_list_v1",
   categories: ["run", "workflow"],
-  tables: ["run_list_v1_active", "run_list_v1_ended", "run_list_v1_definitions", "run_list_v1_counters"],
+  tables: [
+    "run_list_v1_active",
+    "run_list_v1_ended",
+    "run_list_v1_definitions",
+    "run_list_v1_counters",
+    "run_list_v1_paused"
+  ],
   make: () => make()
 }
 
@@ -28,7 +34,8 @@ const make = (): Handler => {
 
   const handle = Effect.fnUntraced(function* (events: ReadonlyArray<LogEvent>) {
     const sql = yield* SqlClient.SqlClient
-    const definitions = events.filter((event) => event.category === "workflow")
+    const ofWorkflows = events.filter((event) => event.category === "workflow")
+    const definitions = ofWorkflows.filter(({ type }) => !pausing.has(type))
     for (const event of definitions) addDefinition(graphs, event)
     yield* loadGraphs(sql, graphs, definitionsNeeded(events, resident))
     yield* loadRuns(sql, resident, graphs, events)
@@ -37,6 +44,10 @@ const make = (): Handler => {
     const touched = fold(events, resident, graphs, counters)
 
     yield* RunRows.putGraphs(sql, definitions.map(definitionKeyOf), graphs)
+    yield* RunRows.pause(
+      sql,
+      ofWorkflows.filter(({ type }) => pausing.has(type)).map(({ id, type }) => [id, type === "WorkflowPaused"])
+    )
     yield* RunRows.write(sql, touched, (run) => graphs.get(graphKey(run.workflow, run.version)) ?? [])
     yield* RunCounters.write(sql, counters)
     evict(resident, touched)
@@ -48,6 +59,8 @@ const make = (): Handler => {
   }
   return { handle, forget }
 }
+
+const pausing: ReadonlySet<string> = new Set(["WorkflowPaused", "WorkflowResumed"])
 
 const graphKey = (workflow: string, version: number): string => `${workflow}@${version}`
 
@@ -101,6 +114,11 @@ const loadGraphs = Effect.fnUntraced(function* (
 
 /** Events after a run's end that change nothing in the list: not worth reading the run back for. */
 const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "RunAttentionRaised", "StepLeftOversMoved"])
+/**
+ * Events of a run that has ended which its row has to see: it goes on (each of these names all of its steps), or a step
+ * of it is skipped first.
+ */
+const reopening: ReadonlySet<string> = new Set(["RunRecovered", "RunRestored", "StepSkipped"])
 const isEpilogue = (type: string): boolean => epilogue.has(type)
 
 /** Brings the runs that this batch goes on with into memory. */
@@ -117,7 +135,7 @@ const loadRuns = Effect.fnUntraced(function* (
     if (category !== "run" || resident.has(id) || isEpilogue(type)) continue
     if (type === "RunRequested") begun.add(id)
     else if (!begun.has(id)) missing.add(id)
-    if (type === "RunRecovered" && !begun.has(id)) recovered.add(id)
+    if (reopening.has(type) && !begun.has(id)) recovered.add(id)
   }
   if (missing.size === 0) return
   const active = yield* RunRows.readActive(sql, [...missing])

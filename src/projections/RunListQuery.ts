@@ -46,6 +46,7 @@ interface Row extends Mark {
   readonly runKey: string | null
   readonly trigger: { readonly type: string }
   readonly failure: RunFailure | null
+  readonly paused: boolean
   readonly createdAt: Date
   readonly startedAt: Date | null
   readonly finishedAt: Date | null
@@ -65,11 +66,11 @@ export const list = Effect.fn("RunListQuery.list")(function* (
   // Each half takes its own page; the newest of both are the page of all. Ended runs come by an index.
   const rows = yield* available(sql<Row>`
     SELECT id, workflow, version, status, "partitionKey", "runKey", trigger, failure, "createdAt", "startedAt",
-      "finishedAt", (extract(epoch FROM "createdAt") * 1000)::float8 AS at FROM (
-      (SELECT ${columns}, NULL::timestamptz AS "finishedAt" FROM run_list_v1_active
+      "finishedAt", paused, (extract(epoch FROM "createdAt") * 1000)::float8 AS at FROM (
+      (SELECT ${columns}, NULL::timestamptz AS "finishedAt", paused FROM run_list_v1_active
         WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ${limit + 1})
       UNION ALL
-      (SELECT ${columns}, finished_at AS "finishedAt" FROM run_list_v1_ended
+      (SELECT ${columns}, finished_at AS "finishedAt", false AS paused FROM run_list_v1_ended
         WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ${limit + 1})
     ) AS runs ORDER BY "createdAt" DESC, id DESC LIMIT ${limit + 1}`)
   return pageOf(rows, limit, shown)
@@ -94,7 +95,6 @@ const conditions = (sql: SqlClient.SqlClient, filter: RunFilter, mark: Mark | nu
 
 const shown = ({ at: _at, createdAt, failure, finishedAt, startedAt, ...row }: Row): RunListItem => ({
   ...row,
-  paused: false,
   ...(failure === null ? {} : { failure }),
   createdAt: createdAt.toISOString(),
   startedAt: startedAt?.toISOString() ?? null,

@@ -24,6 +24,7 @@ interface ReadRow {
   readonly created_at: Date
   readonly started_at: Date | null
   readonly failure: RunFold.RunFailure | null
+  readonly paused?: boolean
 }
 
 const rowOf = (read: ReadRow): RunFold.Row => ({
@@ -38,17 +39,18 @@ const rowOf = (read: ReadRow): RunFold.Row => ({
   finishedAt: null,
   ended: null,
   failure: read.failure,
+  paused: read.paused ?? false,
   steps: {}
 })
 
 export const readActive = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, ids: ReadonlyArray<string>) {
   const rows = yield* sql<ReadRow & { readonly steps: Record<string, RunFold.Step> }>`
-    SELECT id, workflow, version, partition_key, run_key, trigger, created_at, started_at, failure, steps
+    SELECT id, workflow, version, partition_key, run_key, trigger, created_at, started_at, failure, paused, steps
     FROM run_list_v1_active WHERE id = ANY(${Columns.text(ids)})`
   return rows.map((read): Tracked => ({ row: { ...rowOf(read), steps: read.steps }, stored: "active" }))
 })
 
-/** Runs that have ended, without their steps: `RunRecovered` names them all. */
+/** Runs that have ended, without their steps: `RunRecovered` and `RunRestored` name them all. */
 export const readEnded = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, ids: ReadonlyArray<string>) {
   const rows = yield* sql<ReadRow & { readonly status: NonNullable<RunFold.Row["ended"]>; readonly finished_at: Date }>`
     SELECT id, workflow, version, partition_key, run_key, trigger, created_at, started_at, failure, status, finished_at
@@ -82,6 +84,18 @@ export const putGraphs = Effect.fnUntraced(function* (
       ${Columns.text(keys.map(({ workflow }) => workflow))}, ${Columns.int4(keys.map(({ version }) => version))},
       ${Columns.text(steps)}) AS defined (workflow, version, steps)
     ON CONFLICT (workflow, version) DO NOTHING`
+})
+
+/** Notes which workflows are paused and which are no more, in this order. */
+export const pause = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  workflows: ReadonlyArray<readonly [workflow: string, isPaused: boolean]>
+) {
+  for (const [workflow, isPaused] of new Map(workflows)) {
+    yield* isPaused
+      ? sql`INSERT INTO run_list_v1_paused (workflow) VALUES (${workflow}) ON CONFLICT DO NOTHING`
+      : sql`DELETE FROM run_list_v1_paused WHERE workflow = ${workflow}`
+  }
 })
 
 /** Brings the tables up to the rows in memory: at most four statements, whatever the number of runs. */
@@ -159,6 +173,8 @@ const progress = (rows: ReadonlyArray<RunFold.Row>, graphOf: (row: RunFold.Row) 
     recovery: Columns.int4(counts.map(({ recovery }) => recovery)),
     store: Columns.int4(counts.map(({ store }) => store)),
     input: Columns.int4(counts.map(({ input }) => input)),
+    held: Columns.int4(counts.map(({ held }) => held)),
+    paused: Columns.bool(rows.map(({ paused }) => paused)),
     waitingSince: Columns.time(counts.map(({ waitingSince }) => waitingSince))
   }
 }
@@ -173,16 +189,16 @@ const insertActive = (
   return sql`
     INSERT INTO run_list_v1_active
       (id, workflow, version, status, partition_key, run_key, trigger, created_at, started_at, failure, steps,
-        waiting, active, retry, recovery, store, input, waiting_since)
+        waiting, active, retry, recovery, store, input, waiting_since, held, paused)
     SELECT id, workflow, version, status, partition_key, run_key, trigger::json, created_at, started_at,
-      failure::json, steps::json, waiting, active, retry, recovery, store, input, waiting_since
+      failure::json, steps::json, waiting, active, retry, recovery, store, input, waiting_since, held, paused
     FROM unnest(
       ${column.ids}, ${column.workflows}, ${column.versions}, ${column.statuses}, ${column.partitionKeys},
       ${column.runKeys}, ${column.triggers}, ${column.created}, ${column.started}, ${column.failures}, ${column.steps},
       ${column.waiting}, ${column.active}, ${column.retry}, ${column.recovery}, ${column.store}, ${column.input},
-      ${column.waitingSince})
+      ${column.waitingSince}, ${column.held}, ${column.paused})
       AS run (id, workflow, version, status, partition_key, run_key, trigger, created_at, started_at, failure, steps,
-        waiting, active, retry, recovery, store, input, waiting_since)`
+        waiting, active, retry, recovery, store, input, waiting_since, held, paused)`
 }
 
 const updateActive = (
@@ -196,10 +212,13 @@ const updateActive = (
     UPDATE run_list_v1_active SET
       status = run.status, started_at = run.started_at, failure = run.failure::json, steps = run.steps::json,
       waiting = run.waiting, active = run.active, retry = run.retry, recovery = run.recovery, store = run.store,
-      input = run.input, waiting_since = run.waiting_since
+      input = run.input, waiting_since = run.waiting_since,
+      held = run.held, paused = run.paused
     FROM unnest(
       ${column.ids}, ${column.statuses}, ${column.started}, ${column.failures}, ${column.steps}, ${column.waiting},
-      ${column.active}, ${column.retry}, ${column.recovery}, ${column.store}, ${column.input}, ${column.waitingSince})
-      AS run (id, status, started_at, failure, steps, waiting, active, retry, recovery, store, input, waiting_since)
+      ${column.active}, ${column.retry}, ${column.recovery}, ${column.store}, ${column.input}, ${column.waitingSince},
+      ${column.held}, ${column.paused})
+      AS run (id, status, started_at, failure, steps, waiting, active, retry, recovery, store, input, waiting_since,
+        held, paused)
     WHERE run_list_v1_active.id = run.id`
 }

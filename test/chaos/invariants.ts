@@ -78,7 +78,8 @@ const maxAttemptsDefault = 4
 
 const graphsOf = (workflows: Facts): Graphs => {
   const graphs = new Map<string, ReadonlyArray<GraphStep>>()
-  for (const { data } of [...workflows.values()].flat()) {
+  for (const { data, type } of [...workflows.values()].flat()) {
+    if (type !== "WorkflowDefined") continue
     const { definition, slug, version } = data as unknown as Defined
     const steps = definition.steps.map(({ dependsOn, id, retryPolicy, step }) => ({
       id,

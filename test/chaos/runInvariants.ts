@@ -26,6 +26,9 @@ interface StepFields {
 /** May follow a run's end: what was produced is recorded or moved aside, and whoever asked for the run is told. */
 const epilogue: ReadonlySet<string> = new Set(["RunOutcomeDelivered", "StepOutputsRecorded", "StepLeftOversMoved"])
 
+/** With these a run goes on that has ended. */
+const reopening: ReadonlySet<string> = new Set(["RunRecovered", "RunRestored"])
+
 const runEnds: ReadonlySet<string> = new Set(["RunSucceeded", "RunFailed", "RunCanceled"])
 
 /** Every fault of one run's history. */
@@ -45,10 +48,13 @@ export const runFaults = (
   let graph: ReadonlyArray<GraphStep> = []
   let ended: string | null = null
   let requested = 0
+  let paused = false
 
   for (const { at, data, type } of facts) {
     const fields = data as unknown as StepFields
-    if (ended !== null && type !== "RunRecovered" && !epilogue.has(type)) faults.push(`${at}: after ${ended}`)
+    // An operator may skip what has failed before the run goes on.
+    const follows = epilogue.has(type) || reopening.has(type) || (type === "StepSkipped" && ended === "RunFailed")
+    if (ended !== null && !follows) faults.push(`${at}: after ${ended}`)
     if (requested === 0 && type !== "RunRequested") faults.push(`${at}: before the run was requested`)
     switch (type) {
       case "RunRequested": {
@@ -64,6 +70,14 @@ export const runFaults = (
         ended = null
         for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
         break
+      case "RunPaused":
+      case "RunResumed":
+        paused = type === "RunPaused"
+        break
+      case "RunRestored":
+        ended = null
+        for (const id of (data as unknown as { readonly rerun: ReadonlyArray<string> }).rerun) step(id).status = "idle"
+        break
       case "StepExpanded": {
         const { only, items } = data as {
           readonly items: ReadonlyArray<unknown>
@@ -76,6 +90,7 @@ export const runFaults = (
         break
       }
       case "StepStarted":
+        if (paused) faults.push(`${at}: step ${fields.stepId} begins although the run is paused`)
         if (declared(fields.stepId) !== fields.stepId && !steps.has(fields.stepId)) {
           faults.push(`${at}: step ${fields.stepId} begins before its fan-out has been expanded`)
         }
@@ -115,7 +130,11 @@ export const runFaults = (
         step(fields.stepId).status = "idle"
         break
       case "StepSkipped":
+        if (step(fields.stepId).status === "done") faults.push(`${at}: step ${fields.stepId} is skipped after its end`)
         step(fields.stepId).status = "done"
+        if ((data as { readonly children?: boolean }).children !== true) break
+        for (const [id, child] of steps)
+          if (declared(id) === fields.stepId && child.status !== "recording") child.status = "done"
         break
       case "RunInterrupted":
         for (const cut of (data as unknown as { readonly steps: ReadonlyArray<StepFields> }).steps) {
@@ -131,7 +150,9 @@ export const runFaults = (
         for (const [id, { status }] of steps) if (status !== "done") faults.push(`${at}: step ${id} is not finished`)
         break
     }
-    if (runEnds.has(type)) ended = type
+    if (!runEnds.has(type)) continue
+    ended = type
+    paused = false
   }
   if (requested !== 1) faults.push(`${streamName}: requested ${requested} times`)
   if (isOver) faults.push(...endFaults(streamName, steps, ended))

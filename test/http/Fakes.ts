@@ -15,6 +15,7 @@ import {
 } from "../../src/actors/Engine.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
+import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
 import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
@@ -113,6 +114,7 @@ export const inventory = Layer.mock(Inventory, {})
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
   Layer.mock(Provenance, {}),
+  Layer.mock(RunSteering, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
@@ -159,7 +161,8 @@ const commands = (state: FakeState) =>
       version: 1,
       origin: "http" as const,
       definition: { slug, steps: [] },
-      definedAt: "2026-01-01T00:00:00.000Z"
+      definedAt: "2026-01-01T00:00:00.000Z",
+      paused: false
     })
     const dark = Effect.fail(new Unavailable({ message: "the log does not answer" }))
     let count = 0

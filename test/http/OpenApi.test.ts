@@ -54,6 +54,16 @@ const routes = [
   "POST /api/v1/bus/dead-letters/{id}/discard",
   "GET /metrics",
   "GET /api/v1/runs/{id}/diff",
+  "POST /api/v1/runs/{id}/steps/{stepId}/retry",
+  "POST /api/v1/runs/{id}/steps/{stepId}/skip",
+  "GET /api/v1/runs/{id}/checkpoints",
+  "POST /api/v1/runs/{id}/restore",
+  "POST /api/v1/runs/{id}/replay",
+  "POST /api/v1/runs/{id}/fork",
+  ...["runs/{id}", "workflows/{slug}", "recoveries/{id}"].flatMap((one) => [
+    `POST /api/v1/${one}/pause`,
+    `POST /api/v1/${one}/resume`
+  ]),
   "GET /api/v1/assets",
   "GET /api/v1/assets/{assetId}",
   "GET /api/v1/lineage",

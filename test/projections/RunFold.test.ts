@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import { readySteps, stepsIn } from "../../src/domain/run/RunState.ts"
+import { hasFailed, readySteps, stepsIn, unblockedSteps } from "../../src/domain/run/RunState.ts"
 import { statusOf } from "../../src/domain/run/RunView.ts"
 import type { Stored } from "../../src/domain/run/RunEvents.ts"
 import * as RunFold from "../../src/projections/RunFold.ts"
@@ -37,7 +37,13 @@ describe("RunFold", () => {
           assert.strictEqual(row.failure?.code, state.failure?.code)
           if (state.ended !== null) continue
           const counts = RunFold.countsOf(row, graph)
+          const { paused, ...running } = state
+          // A fan-out is expanded as soon as it may be: only a pause leaves it ready.
+          const begins = hasFailed(state) ? [] : unblockedSteps(state)
+          const fanOuts = begins.filter(({ type }) => type === "fanOut").length
+          assert.strictEqual(row.paused, paused !== undefined)
           assert.strictEqual(counts.waiting, readySteps(state).length)
+          assert.strictEqual(counts.held, paused === undefined ? 0 : readySteps(running).length + fanOuts)
           assert.strictEqual(counts.active, stepsIn(state, "executing", "recording").length)
           assert.strictEqual(counts.retry, stepsIn(state, "retrying").length)
           assert.strictEqual(

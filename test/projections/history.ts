@@ -99,6 +99,12 @@ const command = (tape: Tape, state: State): Unstamped => {
     { _tag: "Tick" },
     { _tag: "Interrupt", reason: tape.pick(["crash", "drain"]), processId: `p${tape.below(2)}`, crashLimit: 3 },
     { _tag: "Recover" },
+    { _tag: "RetryStep", stepId },
+    { _tag: "Pause", reason: "operator" },
+    { _tag: "Resume" },
+    { _tag: "Resume" },
+    { _tag: "SkipStep", stepId, reason: "operator", force: tape.below(3) > 0 },
+    { _tag: "Restore", checkpoint: Math.max(1, state.checkpoint - tape.below(3)) },
     { _tag: "Cancel", reason: "enough" },
     { _tag: "ConfirmDelivery", to: "runKey" }
   ])

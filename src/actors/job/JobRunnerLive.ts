@@ -6,7 +6,7 @@ import { assetName, type AssetRef, type Failure, storable } from "../../domain/F
 import * as Id from "../../domain/Id.ts"
 import * as Template from "../../domain/Template.ts"
 import type { Outcome } from "../../domain/run/RunCommands.ts"
-import { type State, stepDefinition } from "../../domain/run/RunState.ts"
+import { type State, step as stepState, stepDefinition } from "../../domain/run/RunState.ts"
 import { templateContext } from "../../domain/run/RunTemplates.ts"
 import type { Job } from "../../sdk/Job.ts"
 import type { Json, JsonObject } from "../../sdk/JobContext.ts"
@@ -150,7 +150,9 @@ export const layer = Layer.effect(
           runLog(Effect.logDebug("heartbeat", { runId: run.runId, stepId: step.id, attempt: number, progress }))
         }
       }
-      const idempotencyKey = Id.ofParts("step", run.runId, step.id)
+      // What a restore has superseded is to be done again: it must not be taken for a repetition of what was done.
+      const { superseded } = stepState(run, step.id)
+      const idempotencyKey = Id.ofParts("step", run.runId, step.id, ...(superseded === undefined ? [] : [superseded]))
       const withSignal = (signal: AbortSignal) =>
         makeContext({
           run,

@@ -87,6 +87,9 @@ export type Unstamped =
   | { readonly _tag: "Release"; readonly released: number }
   | { readonly _tag: "Retry" }
   | { readonly _tag: "Cancel"; readonly reason: string }
+  /** From now on no attempt begins, until it is resumed; one under way goes on. */
+  | { readonly _tag: "Pause"; readonly reason: string }
+  | { readonly _tag: "Resume" }
   | { readonly _tag: "Read" }
 export type Command = Unstamped & { readonly now: number }
 
@@ -228,7 +231,7 @@ const isHopeless = (failure: Failure): boolean =>
 
 /** What follows from the state alone: with every parent ended, the first attempt is scheduled or the recovery fails. */
 const followUps = (state: State, now: number): ReadonlyArray<Event> => {
-  if (state.status !== "planned" || state.phase !== "idle") return []
+  if (state.status !== "planned" || state.phase !== "idle" || state.paused) return []
   const broken = state.settledParents.find(
     ({ failure, recoveryId }) => failure !== undefined && state.allParents.includes(recoveryId)
   )
@@ -303,7 +306,8 @@ const primary = (command: Command, state: State): Decision => {
       return Result.succeed(attemptFailed(state, failure, random, now, unowned))
     }
     case "NextAttempt": {
-      if (over || state.phase !== "backingOff" || command.attempt !== state.attempt + 1) return Result.succeed([])
+      if (over || state.paused || state.phase !== "backingOff" || command.attempt !== state.attempt + 1)
+        return Result.succeed([])
       // Whoever joined after the others were asked is waiting.
       const wanted = command.wanted || (command.asked !== undefined && state.waiterCount > command.asked)
       if (wanted) return Result.succeed([scheduled(state, now)])
@@ -330,6 +334,12 @@ const primary = (command: Command, state: State): Decision => {
       return state.status === "failed" || state.status === "canceled"
         ? Result.succeed([requested(state, now)])
         : illegal(state.status)
+    case "Pause":
+      if (over) return illegal(state.status)
+      return Result.succeed(state.paused ? [] : [{ _tag: "RecoveryPaused", reason: command.reason, at: now }])
+    case "Resume":
+      if (over) return illegal(state.status)
+      return Result.succeed(state.paused ? [{ _tag: "RecoveryResumed", at: now }] : [])
     case "Cancel": {
       if (over) return illegal(state.status)
       const message = `the recovery of ${assetName(state)} was canceled${command.reason === "" ? "" : `: ${command.reason}`}`

@@ -41,7 +41,7 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
     const to = Math.min(state.waiterCount, state.released + releaseBatchMax)
     return [{ _tag: "Release", from: state.released, to }]
   }
-  if (state.status === "requested") return [{ _tag: "Plan", round: state.round }]
+  if (state.status === "requested") return state.paused ? [] : [{ _tag: "Plan", round: state.round }]
   const timer: ReadonlyArray<Demand> = state.dueAt === null ? [] : [{ _tag: "Timer", at: state.dueAt }]
   const { attempt } = state
   switch (state.phase) {
@@ -52,7 +52,9 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
     case "verifying":
       return [{ _tag: state.recheck === null ? "Verify" : "AwaitSource", attempt }, ...timer]
     case "backingOff":
-      return state.dueAt === null ? [] : [{ _tag: "NextAttempt", attempt: state.attempt + 1, dueAt: state.dueAt }]
+      return state.dueAt === null || state.paused
+        ? []
+        : [{ _tag: "NextAttempt", attempt: state.attempt + 1, dueAt: state.dueAt }]
     case "idle":
       return []
   }

@@ -119,6 +119,9 @@ export const Event = Schema.TaggedUnion({
     contentChanged: Schema.Boolean
   },
   RecoveryFailed: { reasonCode: ReasonCode, failure: Failure, rootCause: Schema.optionalKey(RootCause) },
+  /** It begins no attempt until it is resumed; its waiters wait. */
+  RecoveryPaused: { reason: Schema.String },
+  RecoveryResumed: {},
   /** The first `released` waiters, in the order in which they joined, have been told. */
   RecoveryWaitersReleased: { released: Schema.Int }
 })

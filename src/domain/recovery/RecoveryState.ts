@@ -64,6 +64,8 @@ export interface State {
   readonly waiterCount: number
   readonly waiterKeys: HashSet.HashSet<string>
   readonly released: number
+  /** An operator has paused it; its end, or a new round, ends that too. */
+  readonly paused: boolean
   readonly requestedAt: number
   readonly finishedAt: number | null
 }
@@ -103,6 +105,7 @@ export const initial: State = {
   waiterCount: 0,
   waiterKeys: HashSet.empty(),
   released: 0,
+  paused: false,
   requestedAt: 0,
   finishedAt: null
 }
@@ -137,7 +140,7 @@ const untold = (state: State): Waiting => {
 export const isTerminal = ({ status }: State): boolean =>
   status === "succeeded" || status === "failed" || status === "canceled"
 
-const ended = { phase: "idle" as const, dueAt: null }
+const ended = { phase: "idle" as const, dueAt: null, paused: false }
 
 export const evolve = (state: State, event: Event): State => {
   switch (event._tag) {
@@ -229,6 +232,10 @@ export const evolve = (state: State, event: Event): State => {
         rootCause: event.rootCause ?? state.rootCause,
         finishedAt: event.at
       }
+    case "RecoveryPaused":
+      return { ...state, paused: true }
+    case "RecoveryResumed":
+      return { ...state, paused: false }
     case "RecoveryWaitersReleased":
       return { ...state, released: event.released }
   }

@@ -19,7 +19,7 @@ export const view = (state: State, streamVersion: number) => ({
   /** The generation is not lost but older than somebody takes it. */
   refresh: state.refresh,
   status: state.status,
-  paused: false,
+  paused: state.paused,
   class: state.class,
   /** How a declared source is asked for it; null: a producer makes it. */
   recheck: state.recheck,

@@ -1,5 +1,5 @@
 import { childId, childOf } from "../FanOut.ts"
-import type { StepState, StepStatus } from "./RunState.ts"
+import type { StepState, StepStatus } from "./RunStep.ts"
 
 type Counts = { readonly [status in StepStatus]?: number }
 

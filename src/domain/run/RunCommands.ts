@@ -90,11 +90,29 @@ type Untimed =
     }
   | { readonly _tag: "Cancel"; readonly reason: string }
   | { readonly _tag: "Recover" }
+  /** A failed step of a failed run goes on in place, with a fresh budget; one that waits for its retry begins at once. */
+  | { readonly _tag: "RetryStep"; readonly stepId: string }
+  /** `result` stands in for the step's own. `force`: also where the step is not optional. */
+  | {
+      readonly _tag: "SkipStep"
+      readonly stepId: string
+      readonly reason: string
+      readonly result?: unknown
+      readonly force: boolean
+    }
+  /** From now on no step of the run begins, until it is resumed; attempts under way end and are recorded. */
+  | { readonly _tag: "Pause"; readonly reason: string }
+  | { readonly _tag: "Resume" }
+  /** What had finished by the checkpoint is kept, the rest is done again in place. */
+  | { readonly _tag: "Restore"; readonly checkpoint: number }
   | { readonly _tag: "ConfirmDelivery"; readonly to: Listener }
   | { readonly _tag: "Read" }
 
-/** `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. */
-export type Command = Untimed & { readonly now: number; readonly slot: boolean }
+/**
+ * `now`: epoch ms by the host's clock. `slot`: one execution slot of this process is on offer to the run. `held`: its
+ * workflow is paused, and no step of it begins.
+ */
+export type Command = Untimed & { readonly now: number; readonly slot: boolean; readonly held?: boolean }
 export type Unstamped = Untimed
 
 /** The status does not allow the command. */
@@ -106,4 +124,19 @@ export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("
 /** No such run. */
 export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", { runId: Schema.String }) {}
 
-export type Rejection = IllegalTransition | UnknownRun
+/** The run has no such step, and no such child of a fan-out. */
+export class UnknownStep extends Schema.TaggedError<UnknownStep>()("UnknownStep", {
+  runId: Schema.String,
+  stepId: Schema.String
+}) {}
+
+/** The run has no such checkpoint: it never had, or what came after an earlier one has been superseded. */
+export class UnknownCheckpoint extends Schema.TaggedError<UnknownCheckpoint>()("UnknownCheckpoint", {
+  runId: Schema.String,
+  checkpoint: Schema.Int
+}) {}
+
+/** The step is not optional: only with force is it skipped. */
+export class NotOptional extends Schema.TaggedError<NotOptional>()("NotOptional", { stepId: Schema.String }) {}
+
+export type Rejection = IllegalTransition | UnknownRun | UnknownStep | UnknownCheckpoint | NotOptional

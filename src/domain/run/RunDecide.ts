@@ -9,22 +9,21 @@ import type { Event } from "./RunEvents.ts"
 import * as RunFanOut from "./RunFanOut.ts"
 import * as RunOverwriting from "./RunOverwriting.ts"
 import {
-  allSteps,
   causesHeal,
   evolve,
   hasFailed,
   hasStep,
   initial,
   isComplete,
-  isFinished,
   lookAgain,
   readySteps,
   type State,
-  type StepState,
   step,
   stepDefinition,
   stepsIn
 } from "./RunState.ts"
+import type { StepState } from "./RunStep.ts"
+import * as RunSteering from "./RunSteering.ts"
 import { statusOf } from "./RunView.ts"
 
 /** How long a step waits for a store before a human should look. */
@@ -274,6 +273,7 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
   if (command._tag === "Start") return Result.succeed(state.definition === null ? start(command) : [])
   if (command._tag === "Read") return Result.succeed([])
   if (state.definition === null) return Result.fail(new UnknownRun({ runId: state.runId }))
+  if (RunSteering.isSteering(command)) return RunSteering.decide(command, state)
   if ("stepId" in command && !hasStep(state, command.stepId)) return Result.succeed([])
   // A fan-out is not executed itself: only its children are.
   if ("stepId" in command && stepDefinition(state, command.stepId)?.type === "fanOut") return Result.succeed([])
@@ -284,7 +284,8 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       const current = step(state, command.stepId)
       const ready =
         current.status === "retrying" || readySteps(state).some((definition) => definition.id === command.stepId)
-      if (over || !ready || hasFailed(state)) return Result.succeed([])
+      const isHeld = state.paused !== undefined || command.held === true
+      if (over || !ready || isHeld || hasFailed(state)) return Result.succeed([])
       const { inputs, stepId } = command
       return Result.succeed([
         {
@@ -341,20 +342,12 @@ const primary = (command: Command, state: State): Result.Result<ReadonlyArray<Ev
       return Result.succeed(steps.map((stepId) => ({ _tag: "StepResumed", stepId, reason, at: now })))
     }
     case "Tick":
-      return Result.succeed(over ? [] : tick(state, now))
+      return Result.succeed(over || state.paused !== undefined ? [] : tick(state, now))
     case "Interrupt":
       return Result.succeed(interrupt(state, command))
     case "Cancel":
       if (over) return Result.fail(new IllegalTransition({ command: "cancel", status: statusOf(state) }))
       return Result.succeed([{ _tag: "RunCanceled", reason: command.reason, at: now }])
-    case "Recover": {
-      if (state.ended !== "failed") {
-        return Result.fail(new IllegalTransition({ command: "recover", status: statusOf(state) }))
-      }
-      const kept = stepsIn(state, "succeeded", "skipped")
-      const rerun = [...allSteps(state)].flatMap(([id, { status }]) => (isFinished(status) ? [] : [id]))
-      return Result.succeed([{ _tag: "RunRecovered", kept, rerun, at: now }])
-    }
     case "ConfirmDelivery":
       // A run that was recovered meanwhile has another outcome to deliver.
       return Result.succeed(

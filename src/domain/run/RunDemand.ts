@@ -28,6 +28,11 @@ export const key = (demand: Demand): string => {
       return `deliver:${demand.to}`
     case "MoveAside":
       return `moveAside:${demand.stepId}`
+    case "Begin": {
+      // A retry that may begin at once after all is another activity than the one that sleeps until it is due.
+      const { attempt, dueAt, stepId } = demand
+      return `Begin:${stepId}:${attempt}${dueAt === undefined ? "" : `:${dueAt}`}`
+    }
     default:
       return `${demand._tag}:${demand.stepId}:${demand.attempt}`
   }
@@ -85,6 +90,8 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
     if (status === "recording") found.push({ _tag: "Record", stepId, attempt })
     if (state.ended !== null) continue
     if (status === "executing") found.push({ _tag: "Execute", stepId, attempt })
+    // A paused run starts nothing: no retry, and no heal of what it missed.
+    else if (state.paused !== undefined) continue
     else if (status === "locating") found.push({ _tag: "Report", stepId, attempt })
     else if (status === "retrying" && !isFailing) {
       found.push({ _tag: "Begin", stepId, attempt: attempt + 1, dueAt })
@@ -94,7 +101,7 @@ export const demands = (state: State): ReadonlyArray<Demand> => {
   for (const { id } of readySteps(state)) {
     found.push({ _tag: "Begin", stepId: id, attempt: step(state, id).attempt + 1, dueAt: undefined })
   }
-  const at = due(state)
+  const at = state.paused === undefined ? due(state) : undefined
   if (at !== undefined) found.push({ _tag: "Timer", at })
   return found
 }

@@ -78,8 +78,22 @@ export const Event = Schema.TaggedUnion({
     reason: Schema.String
   },
   StepSuspended: { ...stepAttempt, waitingFor: WaitingFor, deadlineAt: Schema.optionalKey(Schema.Int) },
-  StepResumed: { stepId: Schema.String, reason: Schema.String, recoveryId: Schema.optionalKey(Schema.String) },
-  StepSkipped: { stepId: Schema.String, reason: Schema.String, result: Schema.optionalKey(Schema.Unknown) },
+  StepResumed: {
+    stepId: Schema.String,
+    reason: Schema.String,
+    recoveryId: Schema.optionalKey(Schema.String),
+    /** With a fresh budget. */
+    fresh: Schema.optionalKey(Schema.Boolean)
+  },
+  StepSkipped: {
+    stepId: Schema.String,
+    reason: Schema.String,
+    result: Schema.optionalKey(Schema.Unknown),
+    /** An operator skipped it; true: although it may not be optional. Absent: the run was asked for without it. */
+    forced: Schema.optionalKey(Schema.Boolean),
+    /** Of a fan-out: its children that have not finished are skipped with it. */
+    children: Schema.optionalKey(Schema.Boolean)
+  },
   RunSucceeded: {},
   RunFailed: { stepId: Schema.String, failure: Failure },
   RunCanceled: { reason: Schema.String },
@@ -89,8 +103,28 @@ export const Event = Schema.TaggedUnion({
     processId: Schema.String,
     steps: Schema.Array(Schema.Struct(stepAttempt))
   },
-  /** A failed run goes on in place: `kept` steps keep their results, `rerun` steps get a fresh budget. */
-  RunRecovered: { kept: Schema.Array(Schema.String), rerun: Schema.Array(Schema.String) },
+  /**
+   * A failed run goes on in place: `kept` steps keep their results, `rerun` steps are done again. `fresh`: those of them
+   * that get a fresh budget; absent: all.
+   */
+  RunRecovered: {
+    kept: Schema.Array(Schema.String),
+    rerun: Schema.Array(Schema.String),
+    fresh: Schema.optionalKey(Schema.Array(Schema.String))
+  },
+  /**
+   * The run goes on in place from a checkpoint: `kept` had finished by then, `rerun` is done again with a fresh budget.
+   * `superseded`: executions after the checkpoint that ended well; what they produced counts no more for this run.
+   */
+  RunRestored: {
+    checkpoint: Schema.Int,
+    kept: Schema.Array(Schema.String),
+    rerun: Schema.Array(Schema.String),
+    superseded: Schema.Array(Schema.Struct(stepAttempt))
+  },
+  /** No step of the run begins until it is resumed. */
+  RunPaused: { reason: Schema.String },
+  RunResumed: {},
   /** The run waits for something that needs a human look; once a wait. */
   RunAttentionRaised: { stepId: Schema.String, reason: Schema.String },
   /** Who asked for this run has been told how it ended. */

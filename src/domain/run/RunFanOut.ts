@@ -33,7 +33,7 @@ const nextEvents = (state: State, now: number): ReadonlyArray<Event> => {
   const fanOuts = state.definition.steps.filter(({ type }) => type === "fanOut")
   if (fanOuts.length === 0) return []
   const ends = fanOuts.flatMap(({ id }) => (step(state, id).status === "expanded" ? end(state, id, now) : []))
-  if (ends.length > 0 || hasFailed(state)) return ends
+  if (ends.length > 0 || state.paused !== undefined || hasFailed(state)) return ends
   return unblockedSteps(state).flatMap((definition) =>
     definition.type === "fanOut" ? [expand(state, definition, now)] : []
   )

@@ -1,61 +1,12 @@
 import type { Definition, StepDefinition } from "../Definition.ts"
 import type { Failure } from "../Failure.ts"
 import { childDefinition, concurrencyDefault, declaredId } from "../FanOut.ts"
-import type { ObservedRead, Produced, UsedInput } from "../Production.ts"
 import type { Trigger } from "../Trigger.ts"
 import * as RunChildren from "./RunChildren.ts"
 import * as RunOverwriting from "./RunOverwriting.ts"
 import type { Event, Listener, WaitingFor } from "./RunEvents.ts"
-
-/**
- * Where a step stands. `recording`: it ended well and its Assets have yet to record what it produced. `locating`: it
- * missed an asset, which is being reported. `expanded`: a fan-out whose children go on. The public shape (CONTRACT, section 4) is derived from it in `RunView`.
- */
-export type StepStatus =
-  | "pending"
-  | "expanded"
-  | "executing"
-  | "recording"
-  | "locating"
-  | "waiting"
-  | "retrying"
-  | "succeeded"
-  | "failed"
-  | "skipped"
-  | "canceled"
-
-export interface StepState {
-  readonly status: StepStatus
-  /** Executions begun. */
-  readonly attempt: number
-  /** Executions that ended as transient within this budget. */
-  readonly retries: number
-  /** Executions cut off by a crash since one last ended by itself. */
-  readonly crashes: number
-  /** A failed Recovery is opened afresh when this step reports: set by `recover`. */
-  readonly reopen: boolean
-  readonly inputs: ReadonlyArray<UsedInput>
-  readonly produced: ReadonlyArray<Produced>
-  readonly generations: ReadonlyArray<UsedInput>
-  readonly reads: ReadonlyArray<ObservedRead>
-  /** Recoveries that ended since this step last began, possibly before it had recorded that it waits (T35). */
-  readonly settled?: ReadonlyArray<string>
-  /** Recoveries that this step has waited for: to wait for one again is to cause another heal. */
-  readonly waited?: ReadonlyArray<string>
-  readonly result?: unknown
-  readonly failure?: Failure
-  readonly waitingFor?: WaitingFor & { readonly since: number }
-  /** When the retry is due, epoch ms. */
-  readonly dueAt?: number
-  /** When waiting ends, epoch ms. */
-  readonly deadlineAt?: number
-  readonly attentionRaised?: boolean
-  /** Of a fan-out: each child's item by its place, and the children. */
-  readonly items?: { readonly [index: number]: unknown }
-  readonly children?: RunChildren.Children
-  readonly startedAt?: number
-  readonly finishedAt?: number
-}
+import { freshStep, isFinished, renewed, type StepState, type StepStatus, unbegun, without } from "./RunStep.ts"
+import * as RunSteered from "./RunSteered.ts"
 
 export interface State {
   readonly runId: string
@@ -79,21 +30,13 @@ export interface State {
   readonly healedBy: ReadonlyArray<string>
   readonly delivered: ReadonlyArray<Listener>
   readonly overwriting: RunOverwriting.Overwriting
+  /** An operator has paused the run; its end ends that too. */
+  readonly paused?: { readonly since: number; readonly reason: string }
+  /** The newest checkpoint: how many declared steps have finished, whatever was done again. */
+  readonly checkpoint: number
   readonly createdAt: number
   readonly startedAt?: number
   readonly finishedAt?: number
-}
-
-const freshStep: StepState = {
-  status: "pending",
-  attempt: 0,
-  retries: 0,
-  crashes: 0,
-  reopen: false,
-  inputs: [],
-  produced: [],
-  generations: [],
-  reads: []
 }
 
 export const initial: State = {
@@ -112,6 +55,7 @@ export const initial: State = {
   healedBy: [],
   delivered: [],
   overwriting: {},
+  checkpoint: 0,
   createdAt: 0
 }
 
@@ -136,8 +80,6 @@ export const stepDefinition = (state: State, stepId: string): StepDefinition | u
   return found === undefined || declared === stepId ? found : childDefinition(found, stepId)
 }
 
-export const isFinished = (status: StepStatus): boolean => status === "succeeded" || status === "skipped"
-
 const isUnblocked = (state: State, { dependsOn }: StepDefinition): boolean =>
   dependsOn.every((dependency) => isFinished(step(state, dependency).status))
 
@@ -155,7 +97,7 @@ const inFlightMax = 1_000
  * fan-out, the first of its pending children, as many as its `concurrency` has room for. At most `inFlightMax`.
  */
 export const readySteps = (state: State): ReadonlyArray<StepDefinition> => {
-  if (state.ended !== null || state.definition === null || hasFailed(state)) return []
+  if (state.ended !== null || state.paused !== undefined || state.definition === null || hasFailed(state)) return []
   const ready = unblockedSteps(state).filter(({ type }) => type !== "fanOut")
   for (const parent of state.definition.steps) {
     if (parent.type !== "fanOut" || !isUnblocked(state, parent)) continue
@@ -203,18 +145,6 @@ export const isComplete = (state: State): boolean => {
 
 const setStep = (state: State, stepId: string, change: Partial<StepState>): State =>
   replaceStep(state, stepId, { ...step(state, stepId), ...change })
-
-/** What the last execution left, if it is not to be shown of a step that has yet to begin (again). */
-const unbegun = (current: StepState): StepState => {
-  const { finishedAt: _f, result: _r, startedAt: _s, ...rest } = without(current)
-  return { ...rest, status: "pending", inputs: [], produced: [], generations: [], reads: [] }
-}
-
-/** Leaves a wait, a retry or a failure behind. */
-const without = (current: StepState): StepState => {
-  const { waitingFor: _w, dueAt: _d, deadlineAt: _l, attentionRaised: _a, failure: _f, settled: _s, ...rest } = current
-  return rest
-}
 
 /** The reason of a `StepResumed` that uses up what `settled` says: the next wait for the same Recovery is a wait. */
 export const lookAgain = "settled"
@@ -284,7 +214,7 @@ export const evolve = (state: State, event: Event): State => {
     case "StepSucceeded": {
       const produced = event.produced ?? []
       const unchanged = produced.length === 0 ? nothingLeft(state, event.stepId) : state
-      return replaceStep(unchanged, event.stepId, {
+      const succeeded = replaceStep(unchanged, event.stepId, {
         ...without(step(state, event.stepId)),
         status: produced.length === 0 ? "succeeded" : "recording",
         crashes: 0,
@@ -293,16 +223,17 @@ export const evolve = (state: State, event: Event): State => {
         reads: event.reads ?? [],
         finishedAt: event.at
       })
+      return produced.length === 0 ? RunSteered.checkpointed(succeeded, event.stepId) : succeeded
     }
     case "StepOverwriting":
       return { ...state, overwriting: RunOverwriting.note(state.overwriting, event.stepId, event.objects) }
     case "StepLeftOversMoved":
       return nothingLeft(state, event.stepId)
-    case "StepOutputsRecorded":
-      return setStep(nothingLeft(state, event.stepId), event.stepId, {
-        status: "succeeded",
-        generations: event.generations
-      })
+    case "StepOutputsRecorded": {
+      const { generations, stepId } = event
+      const recorded = setStep(nothingLeft(state, stepId), stepId, { status: "succeeded", generations })
+      return RunSteered.checkpointed(recorded, stepId)
+    }
     case "StepFailed": {
       const failed = replaceStep(state, event.stepId, {
         ...without(step(state, event.stepId)),
@@ -332,27 +263,22 @@ export const evolve = (state: State, event: Event): State => {
       return { ...suspended, heals: state.heals + 1, healedBy: withOne(state.healedBy, recoveryId) }
     }
     case "StepResumed": {
-      const { reason, recoveryId, stepId } = event
+      const { fresh, reason, recoveryId, stepId } = event
       const current = step(state, stepId)
       const earlier = (current.settled ?? []).filter((settled) => settled !== recoveryId)
       const settled = recoveryId === undefined || reason === lookAgain ? earlier : [...earlier, recoveryId]
       return replaceStep(state, stepId, {
-        ...unbegun(current),
+        ...(fresh === true ? renewed(current) : unbegun(current)),
         ...(settled.length === 0 ? {} : { settled })
       })
     }
     case "StepSkipped":
-      return replaceStep(state, event.stepId, {
-        ...without(step(state, event.stepId)),
-        status: "skipped",
-        ...(event.result === undefined ? {} : { result: event.result }),
-        finishedAt: event.at
-      })
+      return RunSteered.skipped(state, event)
     case "RunSucceeded":
-      return { ...state, ended: "succeeded", finishedAt: event.at }
+      return { ...RunSteered.unpaused(state), ended: "succeeded", finishedAt: event.at }
     case "RunFailed": {
       let failed: State = {
-        ...state,
+        ...RunSteered.unpaused(state),
         ended: "failed",
         finishedAt: event.at,
         failure: { ...event.failure, stepId: event.stepId }
@@ -363,7 +289,12 @@ export const evolve = (state: State, event: Event): State => {
       return failed
     }
     case "RunCanceled": {
-      let canceled: State = { ...state, ended: "canceled", cancelReason: event.reason, finishedAt: event.at }
+      let canceled: State = {
+        ...RunSteered.unpaused(state),
+        ended: "canceled",
+        cancelReason: event.reason,
+        finishedAt: event.at
+      }
       for (const stepId of stepsIn(state, "pending", "expanded", "executing", "locating", "waiting", "retrying")) {
         canceled = replaceStep(canceled, stepId, {
           ...without(step(state, stepId)),
@@ -384,19 +315,14 @@ export const evolve = (state: State, event: Event): State => {
       }
       return interrupted
     }
-    case "RunRecovered": {
-      const { failure: _f, finishedAt: _t, ...rest } = state
-      let recovered: State = { ...rest, ended: null, delivered: [] }
-      for (const stepId of event.rerun) {
-        recovered = replaceStep(recovered, stepId, {
-          ...unbegun(step(state, stepId)),
-          retries: 0,
-          crashes: 0,
-          reopen: true
-        })
-      }
-      return recovered
-    }
+    case "RunRecovered":
+      return RunSteered.recovered(state, event)
+    case "RunRestored":
+      return RunSteered.restored(state, event)
+    case "RunPaused":
+      return { ...state, paused: { since: event.at, reason: event.reason } }
+    case "RunResumed":
+      return RunSteered.resumed(state, event)
     case "RunAttentionRaised":
       return setStep(state, event.stepId, { attentionRaised: true })
     case "RunOutcomeDelivered":

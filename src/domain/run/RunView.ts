@@ -1,7 +1,8 @@
 import { DateTime } from "effect"
 import type { Failure } from "../Failure.ts"
 import type * as RunChildren from "./RunChildren.ts"
-import { type State, type StepState, type StepStatus, step, stepsIn } from "./RunState.ts"
+import { type State, step, stepsIn } from "./RunState.ts"
+import type { StepState, StepStatus } from "./RunStep.ts"
 
 export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
 export type PublicStepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled"
@@ -129,7 +130,7 @@ export const view = (state: State, streamVersion: number) => {
     workflow: state.workflow,
     version: state.version,
     status: statusOf(state),
-    paused: false,
+    paused: state.paused !== undefined,
     partitionKey: shownPartition(state.partitionKey),
     runKey: state.runKey ?? null,
     parameters: state.parameters,

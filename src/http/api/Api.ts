@@ -9,6 +9,7 @@ import { NotificationsApi } from "./Notifications.ts"
 import { ProvenanceApi } from "./Provenance.ts"
 import { RecoveriesApi } from "./Recoveries.ts"
 import { RunsApi } from "./Runs.ts"
+import { SteeringApi } from "./Steering.ts"
 import { MetricsApi, SystemApi } from "./System.ts"
 import { WorkflowAssetsApi } from "./WorkflowAssets.ts"
 import { WorkflowsApi } from "./Workflows.ts"
@@ -16,7 +17,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 /** The whole API as a value: routes, schemas and errors. The server, the OpenAPI document and clients come from it. */
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
-  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi)
+  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, SteeringApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })

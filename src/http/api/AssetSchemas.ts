@@ -67,7 +67,9 @@ export const Generation = open({
   locations: Schema.Array(Schema.Unknown),
   inputs: Schema.Array(open({ assetId: Schema.String, partitionKey: Nullable, generation: Schema.Int })),
   restored: Schema.Boolean,
-  contentChanged: Schema.Boolean
+  contentChanged: Schema.Boolean,
+  /** In the history: when a restore of its run superseded the execution that made it; null: none did. */
+  supersededAt: Schema.optionalKey(Nullable)
 }).annotate({ identifier: "Generation" })
 
 /** A probe of the store; `unknown`: it did not answer within 5 s. A probe is given again for 5 s. */

@@ -1,7 +1,8 @@
 import { Context } from "effect"
-import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { type HttpApiEndpoint, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import {
   BodyTooLargeProblem,
+  ForbiddenProblem,
   InternalErrorProblem,
   InvalidInputProblem,
   UnauthorizedProblem,
@@ -21,10 +22,30 @@ export type Role = "viewer" | "operator" | "admin"
  */
 export class RequiredRole extends Context.Service<RequiredRole, Role>()("kintsugi/http/RequiredRole") {}
 
-/** A bearer token; provides the principal that it belongs to. A client made from the API must bring its own half. */
-export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Principal }>()(
+/** The role of who asks: for handlers in which a detail of the command needs more than its route does. */
+export class PrincipalRole extends Context.Service<PrincipalRole, Role>()("kintsugi/http/PrincipalRole") {}
+
+/** Every role may do what those before it may. */
+export const roles = ["viewer", "operator", "admin"] as const satisfies ReadonlyArray<Role>
+
+/** Whether a principal with the role `held` may do what needs the role `needed`. */
+export const mayAct = (held: Role, needed: Role): boolean => roles.indexOf(held) >= roles.indexOf(needed)
+
+/** The least role that may call the endpoint. */
+export const roleFor = (endpoint: Pick<HttpApiEndpoint.Top, "method" | "annotations">): Role =>
+  Context.getOrElse(endpoint.annotations, RequiredRole, () => (endpoint.method === "GET" ? "viewer" : "operator"))
+
+/**
+ * A bearer token; provides the principal that it belongs to and its role, which must be enough for the endpoint. A
+ * client made from the API must bring its own half.
+ */
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Principal | PrincipalRole }>()(
   "kintsugi/http/Authorization",
-  { security: { bearer: HttpApiSecurity.bearer }, requiredForClient: true, error: UnauthorizedProblem }
+  {
+    security: { bearer: HttpApiSecurity.bearer },
+    requiredForClient: true,
+    error: [UnauthorizedProblem, ForbiddenProblem]
+  }
 ) {}
 
 /** What every route of the API can answer: a request that its schemas refuse, a late engine, a defect. */

@@ -27,6 +27,13 @@ export class UnauthorizedProblem extends HttpApiError.Problem<UnauthorizedProble
   { code: Schema.tag("unauthorized") }
 ) {}
 
+/** The principal is known, and its role is not enough. `role` is null for one that has none. */
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()(
+  "ForbiddenProblem",
+  { type: type("forbidden"), status: 403, title: "The role is not enough" },
+  { code: Schema.tag("forbidden"), requiredRole: Schema.String, role: Schema.NullOr(Schema.String) }
+) {}
+
 export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()(
   "NotFoundProblem",
   { type: type("not_found"), status: 404, title: "There is no such thing" },
@@ -38,6 +45,23 @@ export class IllegalTransitionProblem extends HttpApiError.Problem<IllegalTransi
   "IllegalTransitionProblem",
   { type: type("illegal_transition"), status: 409, title: "The current status does not allow this" },
   { code: Schema.tag("illegal_transition"), command: Schema.String, currentStatus: Schema.String }
+) {}
+
+/** What a run used is not what is current now: a replay would not be the same again. */
+export class StaleInputsProblem extends HttpApiError.Problem<StaleInputsProblem>()(
+  "StaleInputsProblem",
+  { type: type("stale_inputs"), status: 409, title: "Inputs of the run have newer generations" },
+  {
+    code: Schema.tag("stale_inputs"),
+    inputs: Schema.Array(
+      Schema.Struct({
+        assetId: Schema.String,
+        partitionKey: Schema.NullOr(Schema.String),
+        recorded: Schema.Int,
+        current: Schema.Int
+      })
+    )
+  }
 ) {}
 
 export class DefinedByAppProblem extends HttpApiError.Problem<DefinedByAppProblem>()(

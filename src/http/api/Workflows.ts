@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { commandHeaders, done, list, noInput, one, optionalBody, page, Text } from "./Fields.ts"
-import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
+import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
 import {
   DefinedByAppProblem,
   IllegalTransitionProblem,
@@ -12,13 +12,15 @@ import {
 import { Recovered } from "./Runs.ts"
 import { Run } from "./RunSchemas.ts"
 
-const Workflow = Schema.Struct({
+export const Workflow = Schema.Struct({
   slug: Schema.String,
   version: Schema.Int,
   origin: Schema.Literals(["app", "http"]),
   /** As it was put. */
   definition: Schema.Unknown,
-  definedAt: Schema.String
+  definedAt: Schema.String,
+  /** No run of it begins a step. */
+  paused: Schema.Boolean
 }).annotate({ identifier: "Workflow" })
 
 const path = { slug: Text(300) }
@@ -33,7 +35,9 @@ export class WorkflowsApi extends HttpApiGroup.make("workflows")
       payload: Schema.Unknown.annotate({ description: "A workflow definition" }),
       success: [done(Workflow), done(Workflow).pipe(HttpApiSchema.status(201))],
       error: [DefinedByAppProblem, KeyReusedProblem, UnavailableProblem]
-    }).middleware(BodyRules),
+    })
+      .middleware(BodyRules)
+      .annotate(RequiredRole, "admin"),
     HttpApiEndpoint.post("startRun", "/:slug/run", {
       params: path,
       headers: commandHeaders,
