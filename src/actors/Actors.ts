@@ -1,5 +1,7 @@
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
+import type * as BulkDecide from "../domain/bulk/BulkDecide.ts"
+import type * as BulkState from "../domain/bulk/BulkState.ts"
 import type * as Asset from "../domain/Asset.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
@@ -32,4 +34,5 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
   "partition"
 )
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
+export const bulk = Actor.make<BulkState.State, BulkDecide.Unstamped, BulkDecide.Rejection>("bulk")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")

@@ -20,7 +20,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 
 /** Nothing of that kind has that id. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "store", "step", "checkpoint"]),
+  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "bulk", "store", "step", "checkpoint"]),
   id: Schema.String
 }) {}
 
@@ -45,7 +45,10 @@ export interface WorkflowView {
 }
 
 /** Who asks, and in which conversation: stored with the first event that the command causes. */
-export type Caller = Pick<Metadata, "commandId" | "requestHash" | "principal" | "traceparent">
+export type Caller = Pick<
+  Metadata,
+  "commandId" | "requestHash" | "principal" | "traceparent" | "correlationId" | "reason"
+>
 
 export interface StartRun {
   readonly workflow: string

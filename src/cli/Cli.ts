@@ -84,7 +84,7 @@ const replay = Command.make(
   {
     stream: Argument.String("stream").pipe(
       Argument.withDescription(
-        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…, backfill-…"
+        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…, backfill-…, bulk-…"
       )
     ),
     at: Flag.String("at").pipe(

@@ -1,6 +1,7 @@
 import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
+import * as BulkActor from "../actors/BulkActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
@@ -9,6 +10,7 @@ import * as RunActor from "../actors/RunActor.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
+import * as BulkDecide from "../domain/bulk/BulkDecide.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
@@ -48,6 +50,8 @@ export const of = (category: string): Replayer | null => {
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
     case "backfill":
       return plain(BackfillDecide.decider, BackfillActor.decode)
+    case "bulk":
+      return plain(BulkDecide.decider, BulkActor.decode)
     case "materialization":
       return plain(MaterializationDecide.decider, MaterializationActor.decode)
     case "schedule":

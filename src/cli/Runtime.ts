@@ -6,6 +6,8 @@ import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
+import * as BulkActor from "../actors/BulkActor.ts"
+import { BulkOperations } from "../actors/BulkOperations.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
 import { Definitions } from "../actors/Definitions.ts"
@@ -160,6 +162,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
+    Layer.unwrap(Effect.map(BulkActor.make, Actors.bulk.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
   )
@@ -177,6 +180,7 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
+    BulkOperations.layer,
     Provenance.layer,
     RunSteering.layer
   )

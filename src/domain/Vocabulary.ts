@@ -1,5 +1,6 @@
 import * as Asset from "./Asset.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
+import * as BulkEvents from "./bulk/BulkEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
@@ -24,7 +25,8 @@ const unions = {
   keys: PartitionKeys.Event,
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
-  backfill: BackfillEvents.Event
+  backfill: BackfillEvents.Event,
+  bulk: BulkEvents.Event
 }
 
 /** Every category of streams. */

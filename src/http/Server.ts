@@ -11,6 +11,7 @@ import * as AssetsHandlers from "./AssetsHandlers.ts"
 import { Authenticate } from "./Authenticate.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
+import * as BulkHandlers from "./BulkHandlers.ts"
 import * as Connections from "./Connections.ts"
 import * as DeadLettersHandlers from "./DeadLettersHandlers.ts"
 import { Draining } from "./Draining.ts"
@@ -59,6 +60,7 @@ export const routes = (token: Redacted.Redacted) =>
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
       BackfillsHandlers.layer,
+      BulkHandlers.layer,
       DeadLettersHandlers.layer,
       ProvenanceHandlers.layer,
       SteeringHandlers.layer,

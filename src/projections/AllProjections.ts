@@ -1,5 +1,6 @@
 import { AssetList } from "./AssetList.ts"
 import { BackfillList } from "./BackfillList.ts"
+import { BulkList } from "./BulkList.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
@@ -17,5 +18,6 @@ export const allProjections: ReadonlyArray<Projection> = [
   Notifications,
   MaterializationList,
   BackfillList,
+  BulkList,
   Partitions
 ]

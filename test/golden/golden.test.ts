@@ -3,6 +3,7 @@ import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
+import * as BulkEvents from "../../src/domain/bulk/BulkEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
@@ -45,6 +46,7 @@ const categories: Readonly<Record<string, Category>> = {
   limit: category(Limit.Event),
   runkey: category(RunKey.Event),
   backfill: category(BackfillEvents.Event),
+  bulk: category(BulkEvents.Event),
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),

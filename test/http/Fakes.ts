@@ -4,6 +4,7 @@ import { AssetCommands } from "../../src/actors/AssetCommands.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
+import { BulkOperations } from "../../src/actors/BulkOperations.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -113,6 +114,7 @@ export const inventory = Layer.mock(Inventory, {})
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
+  Layer.mock(BulkOperations, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
   Layer.mock(AssetCommands, {}),
@@ -322,6 +324,7 @@ export const reads = (state: FakeState) => {
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
       listBackfills: () => Effect.succeed({ data: [], nextCursor: null }),
+      listBulks: () => Effect.succeed({ data: [], nextCursor: null }),
       listNotifications: (_filter, request) => page(notification("n1")).list(request),
       markRead: (id) =>
         Effect.sync(() => {

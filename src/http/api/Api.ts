@@ -3,6 +3,7 @@ import { AdminApi } from "./Admin.ts"
 import { AnnouncementsApi } from "./Announcements.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
+import { BulkApi } from "./Bulk.ts"
 import { DeadLettersApi } from "./DeadLetters.ts"
 import { EventsApi } from "./Events.ts"
 import { NotificationsApi } from "./Notifications.ts"
@@ -17,7 +18,16 @@ import { WorkflowsApi } from "./Workflows.ts"
 /** The whole API as a value: routes, schemas and errors. The server, the OpenAPI document and clients come from it. */
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
-  .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, SteeringApi)
+  .add(
+    AssetsApi,
+    WorkflowAssetsApi,
+    AnnouncementsApi,
+    BackfillsApi,
+    ProvenanceApi,
+    DeadLettersApi,
+    SteeringApi,
+    BulkApi
+  )
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
