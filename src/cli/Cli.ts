@@ -1,6 +1,7 @@
 import { Console, Effect, Layer, Logger, Option, References } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
 import { backfill } from "./BackfillCommand.ts"
+import { bulk } from "./BulkCommand.ts"
 import * as Flags from "./Flags.ts"
 import { presenter } from "./Presenter.ts"
 import * as Settings from "./Settings.ts"
@@ -124,7 +125,7 @@ const verify = Command.make(
 
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill])
+  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill, bulk])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */
