@@ -4,7 +4,7 @@ import { defineJob, PermanentFailure } from "../../src/index.ts"
 import * as Fakes from "../http/Fakes.ts"
 import { send, server } from "../http/Harness.ts"
 import { stepFor } from "../support/chainApp.ts"
-import { define, layerMemory, temporaryFolder, until } from "../support/engine.ts"
+import { define, layerMemory, type Scenario, temporaryFolder, until } from "../support/engine.ts"
 import * as Lists from "./lists.ts"
 
 /** The job `load` fails while it is broken, and waits for ever while it is slow; `wait` is tried again in an hour. */
@@ -35,14 +35,17 @@ export const workflows = {
 }
 
 /** A real server in front of a real engine, with lists straight from its log. */
-export const served = <A, E>(body: Effect.Effect<A, E, Server.Listening | Fakes.Behind>) =>
+export const served = <A, E>(
+  body: Effect.Effect<A, E, Server.Listening | Fakes.Behind>,
+  given: Pick<Scenario, "jobs" | "workflows"> = { jobs, workflows }
+) =>
   Effect.scoped(
     Effect.gen(function* () {
       Object.assign(world, { broken: true, slow: false })
       const baseDir = yield* temporaryFolder
       const state = Fakes.makeState()
-      const engine = Layer.effectDiscard(define(workflows)).pipe(
-        Layer.provideMerge(layerMemory({ jobs, baseDir })),
+      const engine = Layer.effectDiscard(define(given.workflows)).pipe(
+        Layer.provideMerge(layerMemory({ jobs: given.jobs, baseDir })),
         Layer.orDie
       )
       const behind = Lists.layer(state).pipe(Layer.provideMerge(Layer.mergeAll(Fakes.inventory, engine)))
