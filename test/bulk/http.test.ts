@@ -1,10 +1,31 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { Event, type Stored } from "../../src/domain/recovery/RecoveryEvents.ts"
+import * as EventCodec from "../../src/eventstore/EventCodec.ts"
+import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { appendOf } from "../support/appends.ts"
 import { eventsOf, history, until } from "../support/engine.ts"
 import { send } from "../http/Harness.ts"
 import { bulk, dataOf, is, post, read, runs, served, world } from "./server.ts"
 
 const reason = "the table is back"
+
+const codec = EventCodec.make(Event, {})
+const asset = { assetId: "lost", partitionKey: "" }
+const gone: Stored = {
+  ...{ _tag: "RecoveryFailed", reasonCode: "no_producer" },
+  failure: { class: "asset_missing", code: "no_producer", message: "nobody makes it", asset }
+}
+
+/** A recovery of an asset that nobody makes, with these events after its request. */
+const recoveryOf = Effect.fnUntraced(function* (id: string, after: ReadonlyArray<Stored> = [gone]) {
+  const log = yield* EventStore
+  const requested: Stored = {
+    ...{ _tag: "RecoveryRequested", recoveryId: id, ...asset, lostGeneration: 1, round: 1, priority: 100 }
+  }
+  const events = [requested, ...after].map((event) => codec.encode(event))
+  yield* log.append(appendOf({ streamName: `recovery-${id}`, events }))
+})
 
 describe("/bulk", () => {
   it.live(
@@ -127,6 +148,42 @@ describe("/bulk", () => {
         assert.deepInclude(again.json, { status: 409, code: "illegal_transition", currentStatus: "canceled" })
         assert.lengthOf(yield* eventsOf("run", "RunRecovered"), 1)
         yield* bulk({ action: "cancel", filter: { workflow: "w" }, reason })
+      })
+    )
+  )
+
+  it.live("F52 F45: recoveries are paused, resumed, canceled and retried alike", () =>
+    served(
+      Effect.gen(function* () {
+        const ids = ["r1", "r2"]
+        for (const id of ids) yield* recoveryOf(id)
+        const filter = { assetId: "lost" }
+        const all = (action: string) => bulk({ target: "recoveries", action, filter, reason })
+        assert.deepInclude(yield* all("retry"), { total: 2, done: 2, target: "recoveries" })
+        for (const id of ids) yield* is(`recoveries/${id}`, "failed")
+        assert.lengthOf(yield* eventsOf("recovery", "RecoveryRequested"), 4)
+        const none = yield* bulk({ target: "recoveries", action: "cancel", filter: { status: "failed" }, reason })
+        assert.deepInclude(none, { status: "succeeded", done: 0, skipped: 2 })
+        const message = "cancel is not possible: the status is failed"
+        assert.deepStrictEqual(
+          (none.undone as ReadonlyArray<{ readonly message: string }>).map((undone) => undone.message),
+          [message, message]
+        )
+        const canary = yield* bulk({ target: "recoveries", action: "retry", all: true, canary: 1, reason })
+        assert.deepInclude(canary, { status: "failed", done: 1, waiting: 1 })
+        // Paused ones plan nothing, so that they stay as they are.
+        yield* recoveryOf("r3", [])
+        assert.deepInclude(yield* all("pause"), { total: 1, done: 1 })
+        assert.isTrue((yield* read("recoveries/r3")).paused)
+        const plan = yield* post("bulk", { target: "recoveries", action: "cancel", filter, reason, dryRun: true })
+        assert.deepInclude(dataOf(plan), { total: 1, wouldDo: 1, ids: ["r3"] })
+        assert.deepInclude(yield* all("cancel"), { total: 1, done: 1 })
+        assert.strictEqual((yield* read("recoveries/r3")).status, "canceled")
+        yield* recoveryOf("r4", [{ _tag: "RecoveryPaused", reason: "" }])
+        assert.deepInclude(yield* all("resume"), { total: 1, done: 1 })
+        assert.lengthOf(yield* eventsOf("recovery-r4", "RecoveryResumed"), 1)
+        const [canceled] = yield* eventsOf("recovery-r3", "RecoveryFailed")
+        assert.include((canceled?.failure as { message: string }).message, `was canceled: ${reason}`)
       })
     )
   )
