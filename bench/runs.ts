@@ -1,5 +1,6 @@
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { Engine } from "../src/actors/Engine.ts"
+import * as Export from "../src/telemetry/Export.ts"
 import { layer, layerLogAlone, temporaryFolder } from "./engine.ts"
 import { counters, cpuUs, percentile } from "./measure.ts"
 import { defineTrivial, trivial } from "./trivial.ts"
@@ -29,6 +30,8 @@ export const measure = (options: {
   readonly buckets?: number | "actor"
   /** Without them the log alone is measured. */
   readonly projections?: boolean
+  /** What lies below the engine; default: nothing is exported, as a server has it by default. */
+  readonly telemetry?: Layer.Layer<never>
 }) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -59,7 +62,9 @@ export const measure = (options: {
       const given = { jobs: [trivial], ...(buckets === undefined ? {} : { buckets }) }
       return yield* Effect.provide(
         body,
-        options.projections === false ? layerLogAlone(dataDir, given) : layer(dataDir, given)
+        (options.projections === false ? layerLogAlone(dataDir, given) : layer(dataDir, given)).pipe(
+          Layer.provide(options.telemetry ?? Export.layer(null))
+        )
       )
     })
   )

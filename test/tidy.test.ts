@@ -13,7 +13,9 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   sdk: ["domain", "capabilities"],
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],
-  http: ["domain", "eventstore", "actors", "projections", "bus"],
+  notify: ["domain", "eventstore", "capabilities", "projections"],
+  http: ["domain", "eventstore", "actors", "projections", "bus", "notify"],
+  telemetry: ["eventstore"],
   cli: [
     "domain",
     "eventstore",
@@ -24,7 +26,9 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
     "projections",
     "http",
     "bus",
-    "openlineage"
+    "openlineage",
+    "telemetry",
+    "notify"
   ],
   "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]

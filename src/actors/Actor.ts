@@ -3,6 +3,7 @@ import { ClusterSchema, Entity, Sharding } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { EventStore, type Metadata } from "../eventstore/EventStore.ts"
 import { Snapshots } from "../eventstore/Snapshots.ts"
+import * as Trace from "../eventstore/Trace.ts"
 import { ActorSystem, type Bucket } from "./ActorSystem.ts"
 import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
 import * as Cell from "./Cell.ts"
@@ -39,7 +40,7 @@ export const make = <State, Command, Rejection>(category: string) => {
   const client = Effect.gen(function* () {
     const system = yield* ActorSystem
     const remote = yield* entity.client
-    const execute = (actorId: string, command: Command, metadata: Metadata = {}) =>
+    const send = (actorId: string, command: Command, metadata: Metadata) =>
       Effect.suspend(() => {
         const bucket = bucketOf(actorId, system.buckets)
         const local = system.local.get(`${category}/${bucket}`)
@@ -47,6 +48,15 @@ export const make = <State, Command, Rejection>(category: string) => {
           ? remote(bucket).Execute({ actorId, command, metadata })
           : local.execute(actorId, command, metadata)
       }) as Effect.Effect<Answer<State>, Rejection>
+    /** Only what comes from outside is a span: messages between actors are many, and seen by what they cause. */
+    const execute = (actorId: string, command: Command, metadata: Metadata = {}) => {
+      if (metadata.principal === undefined) return send(actorId, command, metadata)
+      const parent = Trace.parse(metadata.traceparent)
+      return Trace.span(`${category}.${(command as { readonly _tag: string })._tag}`, {
+        attributes: { [`kintsugi.${category}.id`]: actorId },
+        ...(parent === undefined ? {} : { parent })
+      })(send(actorId, command, metadata))
+    }
     const wake = (actorId: string) =>
       Effect.suspend(() => {
         const bucket = bucketOf(actorId, system.buckets)

@@ -2,6 +2,7 @@ import type { Effect } from "effect"
 import type { Decider } from "../domain/Decider.ts"
 import type { Metadata, Position, RecordedEvent } from "../eventstore/EventStore.ts"
 import type { StateCodec } from "../eventstore/StateCodec.ts"
+import type { Ended } from "./ActorTrace.ts"
 
 /** An event with its time; the time is stored in the event's envelope, not in its payload. */
 export interface Timed {
@@ -54,6 +55,8 @@ export interface Behaviour<State, Command, Stamped, Event extends Timed, Rejecti
   readonly onActivate?: (state: State) => Command | null
   /** A command that an orderly stop of the process gives the actor, e.g. to note that it is being drained. */
   readonly onDrain?: (state: State) => Command | null
+  /** What the actor's own span says, if one of the events just written has ended the actor; null otherwise. */
+  readonly ended?: (state: State, types: ReadonlyArray<string>) => Ended | null
   /** After each commit and its reconciliation, and when the actor leaves memory. */
   readonly settled?: (actorId: string, state: State) => void
 }

@@ -4,6 +4,7 @@ import { metadataText } from "../eventstore/EventCodec.ts"
 import type { Appended, EventStore, Metadata, NewEvent } from "../eventstore/EventStore.ts"
 import * as HashChain from "../eventstore/HashChain.ts"
 import type { Snapshots } from "../eventstore/Snapshots.ts"
+import * as ActorTrace from "./ActorTrace.ts"
 import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
 import * as SnapshotKeeper from "./SnapshotKeeper.ts"
 
@@ -75,6 +76,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   const { actorId, behaviour, clock, context, onIdle, owned, snapshots, store } = options
   const streamName = `${behaviour.category}-${actorId}`
   const fork = Effect.runForkWith(context)
+  let trace = ActorTrace.make(behaviour.category, actorId, context)
   const running = new Map<string, { fiber: Fiber.Fiber<unknown, unknown> | null; readonly resident: boolean }>()
   const queue: Array<Pending<State, Command, Rejection>> = []
   let state = behaviour.decider.initial
@@ -105,6 +107,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     chain = HashChain.genesis
     loaded = false
     assumedNew = false
+    trace = ActorTrace.make(behaviour.category, actorId, context)
   }
 
   /** The next events after `version`; a state that has read nothing of a long stream yet begins at its snapshot. */
@@ -126,6 +129,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       const recorded = yield* nextPage
       if (recorded.length === 0) return
       if (behaviour.prepare !== undefined) yield* behaviour.prepare(recorded)
+      trace.see(recorded, version + 1)
       for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
       const last = recorded[recorded.length - 1]!
       version = last.streamVersion
@@ -220,11 +224,17 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       )
       if (Result.isSuccess(appended)) {
         state = next
+        trace.see(stored, version + 1)
         version += stored.length
         chain = stored[stored.length - 1]!.hash
         assumedNew = false
         reconcile(new Set(batch.map(({ from }) => from)))
         note()
+        const ended = behaviour.ended?.(
+          state,
+          stored.map(({ type }) => type)
+        )
+        if (ended) trace.end(ended)
         return tell(appended.success)
       }
       if (appended.failure._tag === "AppendRefused") {
@@ -335,7 +345,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
       )
     )
     // The first try carries no schedule: nearly all need no second one.
-    const fiber = fork(
+    const fiber = Effect.runForkWith(trace.within(context))(
       Effect.flatMap(attempt, () =>
         isDemanded()
           ? attempt.pipe(

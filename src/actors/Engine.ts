@@ -20,7 +20,19 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 
 /** Nothing of that kind has that id. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  kind: Schema.Literals(["workflow", "run", "recovery", "asset", "backfill", "bulk", "store", "step", "checkpoint"]),
+  kind: Schema.Literals([
+    "workflow",
+    "run",
+    "step",
+    "checkpoint",
+    "recovery",
+    "asset",
+    "backfill",
+    "bulk",
+    "store",
+    "token",
+    "projection"
+  ]),
   id: Schema.String
 }) {}
 

@@ -18,6 +18,9 @@ import { RecoveryDesk } from "./RecoveryDesk.ts"
 import * as RecoveryParts from "./RecoveryParts.ts"
 import { planSteps, RecoveryPlanner, rootCause } from "./RecoveryPlanner.ts"
 import * as RecoveryWaiters from "./RecoveryWaiters.ts"
+import * as Trace from "../eventstore/Trace.ts"
+import * as ActorTrace from "./ActorTrace.ts"
+import * as RecoveryTrace from "./RecoveryTrace.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import * as SourceRecheck from "./SourceRecheck.ts"
 import { StoreHealth } from "./StoreHealth.ts"
@@ -185,8 +188,10 @@ export const make = Effect.gen(function* () {
       if (defined === undefined) return yield* Effect.die(new Error(`workflow ${producer.workflow} is not loaded`))
       const { priority } = recovery
       const whom = yield* pulledFor(recovery)
-      yield* Effect.orDie(
-        runs.execute(producerRunId, {
+      const metadata = yield* ActorTrace.metadata
+      const start = runs.execute(
+        producerRunId,
+        {
           _tag: "Start",
           runId: producerRunId,
           workflow: producer.workflow,
@@ -203,8 +208,10 @@ export const make = Effect.gen(function* () {
           // A workflow that asks a source runs whole.
           ...(recovery.recheck !== null ? {} : { only: recovery.only, results: producer.results }),
           items: producer.item === undefined ? {} : { [producer.stepId]: producer.item }
-        })
+        },
+        metadata
       )
+      yield* Effect.orDie(start)
       return yield* commit({ _tag: "ConfirmStart", attempt })
     })
 
@@ -320,13 +327,20 @@ export const make = Effect.gen(function* () {
       const failure = recovery.status === "succeeded" ? undefined : (recovery.failure ?? undefined)
       const { recoveryId } = recovery
       if (recovery.status !== "succeeded") yield* cancelRun(recovery.producerRunId, "the recovery has ended")
+      const metadata = yield* ActorTrace.metadata
       const tell = Effect.forEach(
         waiters(recovery, from, to),
         (waiter) =>
           "recoveryId" in waiter
-            ? Effect.ignore(recoveries.execute(waiter.recoveryId, { _tag: "SettleParent", recoveryId, failure }))
+            ? Effect.ignore(
+                recoveries.execute(waiter.recoveryId, { _tag: "SettleParent", recoveryId, failure }, metadata)
+              )
             : Effect.ignore(
-                runs.execute(waiter.runId, { _tag: "SettleRecovery", recoveryId, stepId: waiter.stepId, failure })
+                runs.execute(
+                  waiter.runId,
+                  { _tag: "SettleRecovery", recoveryId, stepId: waiter.stepId, failure },
+                  metadata
+                )
               ),
         { concurrency: releasesAtOnce, discard: true }
       )
@@ -348,7 +362,7 @@ export const make = Effect.gen(function* () {
     activity: (demand, recovery, commit) => {
       switch (demand._tag) {
         case "Plan":
-          return plan(recovery, demand.round, commit)
+          return Trace.span("recovery plan")(plan(recovery, demand.round, commit))
         case "StartProducer":
           return startProducer(recovery, demand.attempt, commit)
         case "AskSource":
@@ -356,7 +370,7 @@ export const make = Effect.gen(function* () {
         case "AwaitSource":
           return source.wait(recovery, commit)
         case "Verify":
-          return verify(recovery, commit)
+          return Trace.span("recovery verify")(verify(recovery, commit))
         case "NextAttempt":
           return nextAttempt(recovery, demand.attempt, demand.dueAt, commit)
         case "Timer":
@@ -370,6 +384,7 @@ export const make = Effect.gen(function* () {
           return release(recovery, demand.from, demand.to, commit)
       }
     },
+    ended: RecoveryTrace.ended,
     wakeAt: RecoveryDemand.wakeAt,
     waitsOn: RecoveryDemand.waitsOnKeys
   }

@@ -5,6 +5,7 @@ import type { Waiter } from "../domain/recovery/RecoveryEvents.ts"
 import type { State as RecoveryState } from "../domain/recovery/RecoveryState.ts"
 import type { Verdict } from "../domain/run/RunCommands.ts"
 import { allSteps, causesHeal, type State as RunState, step, stepDefinition } from "../domain/run/RunState.ts"
+import * as ActorTrace from "./ActorTrace.ts"
 import * as Actors from "./Actors.ts"
 import type { Reality } from "./AssetCheck.ts"
 import { Definitions } from "./Definitions.ts"
@@ -72,8 +73,8 @@ export class RecoveryDesk extends Context.Service<
         const idOf = refresh ? Id.refresh : Id.recovery
         const recoveryId = idOf(ref.assetId, ref.partitionKey, generation)
         const producer = definitions.producersOf(ref.assetId)[0]
-        const answered = recoveries.execute(recoveryId, {
-          _tag: "Join",
+        const command = {
+          _tag: "Join" as const,
           recoveryId,
           assetId: ref.assetId,
           partitionKey: ref.partitionKey,
@@ -83,7 +84,10 @@ export class RecoveryDesk extends Context.Service<
           priority,
           reopen,
           producerVersion: producer?.defined.version
-        })
+        }
+        const answered = Effect.flatMap(ActorTrace.metadata, (metadata) =>
+          recoveries.execute(recoveryId, command, metadata)
+        )
         // A Join is never rejected.
         return Effect.map(Effect.orDie(answered), ({ state }) => state)
       }

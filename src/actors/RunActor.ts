@@ -23,7 +23,10 @@ import { Limits } from "./Limits.ts"
 import { Locate } from "./Locate.ts"
 import { RecentWrites } from "./RecentWrites.ts"
 import { healsStep, RecoveryEnabled } from "./RecoverySettings.ts"
+import * as RunTrace from "./RunTrace.ts"
 import { RunEnds } from "./RunEnds.ts"
+import * as StepTrace from "./StepTrace.ts"
+import * as RunMetrics from "./RunMetrics.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 import { Slots } from "./Slots.ts"
 import { WorkflowPauses } from "./WorkflowPauses.ts"
@@ -86,6 +89,7 @@ export const make = (options: Options) =>
     const materializations = yield* Actors.materialization.client
     const backfills = yield* Actors.backfill.client
     const enabled = yield* RecoveryEnabled
+    const noteEnd = yield* RunMetrics.make
     const pauses = yield* WorkflowPauses
 
     type Send = Commit<State, Unstamped, Rejection>
@@ -141,11 +145,13 @@ export const make = (options: Options) =>
       const executed = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(slots.acquire(run.runId, run.priority))
-          const outcome = yield* Effect.onExit(restore(attempted(run, stepId, attempt)), (exit) =>
-            Effect.sync(() => {
-              if (exit._tag === "Failure") slots.release()
-              else slots.handOver(run.runId, run.priority)
-            })
+          const outcome = yield* Effect.onExit(
+            restore(StepTrace.attempt(run, stepId, attempt, attempted(run, stepId, attempt))),
+            (exit) =>
+              Effect.sync(() => {
+                if (exit._tag === "Failure") slots.release()
+                else slots.handOver(run.runId, run.priority)
+              })
           )
           yield* Effect.ensuring(
             restore(commit({ _tag: "EndStep", stepId, attempt, outcome })),
@@ -281,6 +287,11 @@ export const make = (options: Options) =>
         run.ended === null && stepsIn(run, "executing").length > 0
           ? { _tag: "Interrupt", reason: "drain", processId: options.processId, crashLimit: options.crashLimit }
           : null,
+      ended: (run, types) => {
+        const ended = RunTrace.ended(run, types)
+        if (ended !== null) noteEnd(run)
+        return ended
+      },
       settled: (actorId, run) => {
         slots.settle(actorId)
         recentWrites.settle(actorId, run)

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Semaphore } from "effect"
+import { disagreements } from "../domain/AssetAgreement.ts"
 import type { Definition } from "../domain/Definition.ts"
 import * as Id from "../domain/Id.ts"
 import { pathText, type Problem } from "../domain/JsonBounds.ts"
@@ -6,13 +7,16 @@ import { cycleText, updateCycles, updatingInputs } from "../domain/UpdateCycles.
 import { Definitions } from "./Definitions.ts"
 import { InvalidInput } from "./Engine.ts"
 
-/** Rounds of updates that would never end: refused when a workflow is defined, or allowed and known (F21, T31). */
+/**
+ * What definitions cannot say beside each other. Rounds of updates that would never end are refused when a workflow is
+ * defined, or allowed and known (F21, T31); so is what contradicts the others about an asset (`disagreements`).
+ */
 export class UpdateLoops extends Context.Service<
   UpdateLoops,
   {
     /**
-     * Puts a definition unless it would close a round that `allowCycle` does not allow, beside the newest of all others.
-     * One at a time: two definitions that close a round between them are never both put.
+     * Puts a definition unless it would close a round that `allowCycle` does not allow, or contradict the newest of all
+     * others. One at a time: two definitions that close a round between them are never both put.
      */
     readonly guard: <A, E, R>(
       definition: Definition,
@@ -33,12 +37,20 @@ export class UpdateLoops extends Context.Service<
       let known: { readonly changes: number; readonly cyclic: ReadonlySet<string> } | null = null
 
       const problems = (definition: Definition): ReadonlyArray<Problem> => {
-        // Nothing updates it, so that no round goes through it.
-        if (updatingInputs(definition).length === 0) return []
         const newest = new Map(definitions.all().map((defined) => [defined.slug, defined.definition]))
         for (const [slug, expected] of announced) newest.set(slug, expected)
         newest.set(definition.slug, definition)
-        return updateCycles([...newest.values()])
+        const all = [...newest.values()]
+        return [
+          ...disagreements(definition, definitions.latest(definition.slug)?.definition, all),
+          ...rounds(definition, all)
+        ]
+      }
+
+      const rounds = (definition: Definition, all: ReadonlyArray<Definition>): ReadonlyArray<Problem> => {
+        // Nothing updates it, so that no round goes through it.
+        if (updatingInputs(definition).length === 0) return []
+        return updateCycles(all)
           .refused.filter(({ workflows }) => workflows.includes(definition.slug))
           .map((cycle) => ({
             path: optInPath(definition),

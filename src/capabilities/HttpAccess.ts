@@ -2,8 +2,8 @@ import { lookup } from "node:dns"
 import { BlockList, isIP, type LookupFunction } from "node:net"
 
 /**
- * Addresses that are nobody's public service: this machine, its networks, and metadata services of clouds (RFC 6890,
- * 4193, 6598, 6890). An IPv4 address in IPv6 notation is judged as IPv4.
+ * Addresses that are nobody's public service: this machine, its networks, metadata services of clouds, and all of IANA's
+ * special-purpose registries (RFC 6890), also what is reachable there but no service's own. An IPv4 address in IPv6 notation is judged as IPv4.
  */
 const notPublic = new BlockList()
 const v4 = [
@@ -15,7 +15,11 @@ const v4 = [
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
   ["192.0.2.0", 24],
+  ["192.31.196.0", 24],
+  ["192.52.193.0", 24],
+  ["192.88.99.0", 24],
   ["192.168.0.0", 16],
+  ["192.175.48.0", 24],
   ["198.18.0.0", 15],
   ["198.51.100.0", 24],
   ["203.0.113.0", 24],
@@ -26,13 +30,19 @@ const v4 = [
 ] as const
 const v6 = [
   ["::", 96],
+  // IPv4-translated (RFC 2765): an IPv4 address behind a translator.
+  ["::ffff:0:0:0", 96],
   // Translated to IPv4 somewhere on the way, to addresses that are not looked at here.
   ["64:ff9b::", 96],
   ["64:ff9b:1::", 48],
   ["100::", 64],
+  ["100:0:0:1::", 64],
   ["2001::", 23],
   ["2001:db8::", 32],
   ["2002::", 16],
+  ["2620:4f:8000::", 48],
+  ["3fff::", 20],
+  ["5f00::", 16],
   ["fc00::", 7],
   ["fe80::", 10],
   ["fec0::", 10],

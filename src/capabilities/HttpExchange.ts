@@ -7,8 +7,8 @@ import { guardedLookup, HostNotAllowed, type HttpAccess } from "./HttpAccess.ts"
 /** How often one request is redirected, at most. */
 export const redirectsMax = 5
 
-/** How much is read of an answer that does not count, for the message: bytes. */
-const excerptBytesMax = 2_048
+/** How much is read of an answer that does not count, for the message, besides `beyondBytes`: bytes. */
+export const excerptBytesMax = 2_048
 
 export interface Request {
   readonly method: string
@@ -22,6 +22,8 @@ export interface Request {
   readonly accepts: (status: number) => boolean
   /** Bound of the body of an answer that counts. */
   readonly bytesMax: number
+  /** How much further an answer that does not count is read: what begins in its excerpt is to be seen whole. */
+  readonly beyondBytes: number
 }
 
 export interface Response {
@@ -125,7 +127,7 @@ const read = (
 ): void => {
   const status = incoming.statusCode ?? 0
   const counts = request.accepts(status)
-  const bytesMax = counts ? request.bytesMax : excerptBytesMax
+  const bytesMax = counts ? request.bytesMax : excerptBytesMax + request.beyondBytes
   const chunks: Array<Uint8Array> = []
   let bytes = 0
   const done = () =>
@@ -146,13 +148,17 @@ const read = (
     return
   }
   incoming.on("data", (chunk: Uint8Array) => {
+    const left = bytesMax - bytes
     bytes += chunk.byteLength
     if (bytes <= bytesMax) {
       chunks.push(chunk)
       return
     }
     incoming.destroy()
-    if (!counts) return done()
+    if (!counts) {
+      chunks.push(chunk.subarray(0, left))
+      return done()
+    }
     const what = `answers with more than ${bytesMax} bytes`
     resume(Effect.fail(fault(request, "permanent", "response_too_large", what)))
   })

@@ -1,10 +1,14 @@
 import { Console, Effect, Layer, Logger, Option, References } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
+import { exportLog, importLog, verify } from "./AuditCommands.ts"
 import { backfill } from "./BackfillCommand.ts"
 import { bulk } from "./BulkCommand.ts"
 import * as Flags from "./Flags.ts"
+import { integrity } from "./IntegrityCommand.ts"
 import { presenter } from "./Presenter.ts"
+import { inspect, rebuild } from "./InspectCommands.ts"
 import * as Settings from "./Settings.ts"
+import { token } from "./TokenCommand.ts"
 
 // Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
 // does not use.
@@ -108,24 +112,23 @@ const replay = Command.make(
   Command.withShortDescription("Show a stream's events and state")
 )
 
-const verify = Command.make(
-  "verify",
-  { ...Flags.database, json: Flags.json },
-  Effect.fnUntraced(function* ({ json, ...flags }) {
-    const settings = yield* Effect.fromResult(Settings.database(Flags.given(flags)))
-    const Verify = yield* Effect.promise(() => import("./Verify.ts"))
-    return yield* Verify.run(settings, json)
-  })
-).pipe(
-  Command.withDescription(
-    "Compute the hash chain of every stream anew. Exit 1 names the stream, version and position of each first broken link."
-  ),
-  Command.withShortDescription("Check every hash chain")
-)
-
 const root = Command.make("kintsugi").pipe(
   Command.withDescription("Data workflows that bring lost files back by themselves."),
-  Command.withSubcommands([serve, demo, migrate, replay, verify, backfill, bulk])
+  Command.withSubcommands([
+    serve,
+    demo,
+    migrate,
+    replay,
+    verify,
+    exportLog,
+    importLog,
+    rebuild,
+    inspect,
+    backfill,
+    bulk,
+    integrity,
+    token
+  ])
 )
 
 /** Results go to stdout, and only they: the log of what goes on is on stderr. */

@@ -22,6 +22,8 @@ const usageTags: ReadonlySet<unknown> = new Set([
   "LogMissing",
   "AlreadyServed",
   "ListenFailed",
+  "FileUnusable",
+  "ImportRefused",
   "RemoteRefused",
   "ShowHelp"
 ])

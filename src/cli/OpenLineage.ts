@@ -100,7 +100,8 @@ const openAttempts = (
   for (const recorded of stream) {
     if (recorded.streamVersion >= streamVersion) break
     const event = decode(recorded)
-    if (event._tag === "StepStarted") open.set(event.stepId, { stepId: event.stepId, attempt: event.attempt })
+    if (event._tag === "StepStarted" || event._tag === "StepExpanded")
+      open.set(event.stepId, { stepId: event.stepId, attempt: event.attempt })
     if (event._tag === "RunRestored") open.clear()
     if (event._tag === "StepSkipped") {
       for (const stepId of open.keys()) {

@@ -9,7 +9,13 @@ import type { Given } from "./SettingText.ts"
  */
 export const read = (given: Given): ReceiverSettings | null => {
   const base = SettingText.find(given, "OPENLINEAGE_URL")
-  if (base === undefined) return null
+  if (base === undefined) {
+    for (const name of ["OPENLINEAGE_ENDPOINT", "OPENLINEAGE_API_KEY", "OPENLINEAGE_NAMESPACE"] as const) {
+      if (SettingText.find(given, name) === undefined) continue
+      throw SettingText.invalid(name, "left out where OPENLINEAGE_URL is not set: nothing is sent without it", null)
+    }
+    return null
+  }
   const right = "an http or https URL without parameters, such as http://127.0.0.1:5000"
   const url = URL.canParse(base.text) ? new URL(base.text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {

@@ -1,4 +1,7 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
+import { X509Certificate } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import * as AdminToken from "./AdminToken.ts"
 import type { ClientSettings } from "./Settings.ts"
 import { SettingInvalid } from "./SettingText.ts"
@@ -16,13 +19,15 @@ export class RemoteRefused extends Schema.TaggedError<RemoteRefused>()("RemoteRe
   code: Schema.String
 }) {}
 
+type Method = "GET" | "POST" | "DELETE"
+
 /** A running server, spoken to over HTTP. */
 export interface Remote {
   readonly url: string
   /** One request below `/api/v1`; answers what the schema reads of the body. */
   readonly call: <A>(
     schema: Schema.Decoder<A>,
-    method: "GET" | "POST",
+    method: Method,
     path: string,
     body?: unknown
   ) => Effect.Effect<A, RemoteFailed | RemoteRefused>
@@ -33,10 +38,12 @@ const patience = Duration.minutes(3)
 
 /** The server that the settings name, with the token that they give or that the data directory holds. */
 export const connect = Effect.fn("Remote.connect")(function* ({
+  caFile,
   dataDir,
   token: given,
   url
 }: ClientSettings): Effect.fn.Return<Remote, SettingInvalid | AdminToken.AdminTokenUnusable> {
+  if (caFile !== null) yield* believe(caFile)
   const token = given ?? (yield* AdminToken.find(dataDir))
   if (token === null) {
     const message = `--token (KINTSUGI_ADMIN_TOKEN): none is given, and ${dataDir} (--data-dir) holds none`
@@ -45,11 +52,27 @@ export const connect = Effect.fn("Remote.connect")(function* ({
   return { url, call: (schema, method, path, body) => call(url, token, schema, method, path, body) }
 })
 
+/** `fetch` takes no authority of its own, so the process takes it: a command speaks to one server only. */
+const believe = (caFile: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const pem = await readFile(caFile, "utf8")
+      // Node takes any text here, and would only ever say that a server's certificate is unknown.
+      new X509Certificate(pem)
+      setDefaultCACertificates([...getCACertificates("default"), pem])
+    },
+    catch: (cause) => {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      const message = `KINTSUGI_CA_FILE: ${caFile} holds no PEM certificate that can be read: ${why}`
+      return new SettingInvalid({ setting: "KINTSUGI_CA_FILE", message })
+    }
+  })
+
 const call = Effect.fnUntraced(function* <A>(
   url: string,
   token: Redacted.Redacted,
   schema: Schema.Decoder<A>,
-  method: "GET" | "POST",
+  method: Method,
   path: string,
   body: unknown
 ): Effect.fn.Return<A, RemoteFailed | RemoteRefused> {

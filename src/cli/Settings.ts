@@ -4,8 +4,12 @@ import type { RedisAddress } from "../bus/RedisUrl.ts"
 import * as RedisUrl from "../bus/RedisUrl.ts"
 import * as AdminToken from "./AdminToken.ts"
 import type { ReceiverSettings } from "../openlineage/Receiver.ts"
+import type { TelemetrySettings } from "../telemetry/TelemetrySettings.ts"
 import * as OpenLineageSettings from "./OpenLineageSettings.ts"
+import * as SecuritySettings from "./SecuritySettings.ts"
+import type { SigningSettings } from "./Signing.ts"
 import * as SettingText from "./SettingText.ts"
+import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
 
 /** Where the database is; both are kept because the data directory holds more than the embedded database. */
@@ -39,12 +43,19 @@ export interface Settings extends DatabaseSettings {
   readonly redis: RedisAddress | null
   /** Who is sent OpenLineage run events; null: nobody. */
   readonly openLineage: ReceiverSettings | null
+  /** What is exported of the process's own doings, and how its log is shown. */
+  readonly telemetry: TelemetrySettings
+  readonly security: SecuritySettings.SecuritySettings
   /** The materializer's pacing, in ms. */
   readonly materializer: {
     readonly baseBackoffMs: number
     readonly maxBackoffMs: number
     readonly refreshIntervalMs: number
   }
+  /** Who signs the log, and how often. */
+  readonly signing: SigningSettings
+  /** Between two checks of all assets, ms; 0: none by the clock; null: as the app says. */
+  readonly integrityIntervalMs: number | null
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -55,6 +66,8 @@ export interface ClientSettings {
   /** From flag or environment; null: the one in the data directory. */
   readonly token: Redacted.Redacted | null
   readonly dataDir: string
+  /** PEM file of an authority that is believed beside the system's; null: none. */
+  readonly caFile: string | null
 }
 
 const dayMs = 86_400_000
@@ -81,11 +94,14 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       storeSettleMs: milliseconds(given, "KINTSUGI_STORE_SETTLE_MS", 2_000, 0, dayMs),
       redis: redis(given),
       openLineage: OpenLineageSettings.read(given),
-      materializer: {
-        baseBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_BASE_BACKOFF_MS", 120_000, 1, timerMsMax),
-        maxBackoffMs: milliseconds(given, "ASSET_MATERIALIZER_MAX_BACKOFF_MS", 1_800_000, 1, timerMsMax),
-        refreshIntervalMs: milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
-      },
+      telemetry: TelemetryEnv.read(given),
+      security: SecuritySettings.read(given),
+      materializer: materializer(given),
+      signing: signing(given),
+      integrityIntervalMs:
+        SettingText.find(given, "KINTSUGI_INTEGRITY_INTERVAL_MS") === undefined
+          ? null
+          : milliseconds(given, "KINTSUGI_INTEGRITY_INTERVAL_MS", 0, 0, timerMsMax),
       notices: notices(given)
     }
   })
@@ -101,10 +117,30 @@ export const client = (given: Given): Result.Result<ClientSettings, SettingInval
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw SettingText.invalid(found?.name ?? "--url", "a URL such as http://127.0.0.1:4000", url)
     }
-    return { url: url.replace(/\/+$/, ""), token: token(given, "token"), dataDir: dataDir(given) }
+    return {
+      url: url.replace(/\/+$/, ""),
+      token: token(given, "token"),
+      dataDir: dataDir(given),
+      caFile: caFile(given)
+    }
   })
 
 // ------------------------------------------------------------------ reading
+
+/** A first pause beyond the longest one would never be kept. */
+const materializer = (given: Given) => {
+  const base = "ASSET_MATERIALIZER_BASE_BACKOFF_MS"
+  const max = "ASSET_MATERIALIZER_MAX_BACKOFF_MS"
+  const baseBackoffMs = milliseconds(given, base, 120_000, 1, timerMsMax)
+  const maxBackoffMs = milliseconds(given, max, 1_800_000, 1, timerMsMax)
+  if (baseBackoffMs > maxBackoffMs) {
+    throw SettingText.find(given, base) === undefined
+      ? SettingText.invalid(max, `at least ${base} (${baseBackoffMs})`, String(maxBackoffMs))
+      : SettingText.invalid(base, `at most ${max} (${maxBackoffMs})`, String(baseBackoffMs))
+  }
+  const refreshIntervalMs = milliseconds(given, "ASSET_MATERIALIZER_REFRESH_INTERVAL_MS", 600_000, 1, timerMsMax)
+  return { baseBackoffMs, maxBackoffMs, refreshIntervalMs }
+}
 
 /** The readers throw, so that each setting is one expression; here the first fault becomes the answer. */
 const read = <A>(settings: () => A): Result.Result<A, SettingInvalid> => {
@@ -166,6 +202,24 @@ const dataDir = (given: Given): string => {
   return resolve(found === undefined ? ".kintsugi" : pathOf(found))
 }
 
+const caFile = (given: Given): string | null => file(given, "KINTSUGI_CA_FILE")
+
+const signing = (given: Given): SigningSettings => {
+  const keyFile = file(given, "KINTSUGI_SIGN_KEY_FILE")
+  const interval = SettingText.find(given, "KINTSUGI_SIGN_INTERVAL_MS")
+  if (keyFile === null && interval !== undefined) {
+    const message = `${interval.name}: nothing is signed without KINTSUGI_SIGN_KEY_FILE; set that too, or leave it out`
+    throw new SettingText.SettingInvalid({ setting: interval.name, message })
+  }
+  return { keyFile, intervalMs: milliseconds(given, "KINTSUGI_SIGN_INTERVAL_MS", 3_600_000, 1_000, dayMs) }
+}
+
+/** Absolute path of a file; null: it is not given. */
+const file = (given: Given, variable: string): string | null => {
+  const found = SettingText.find(given, variable)
+  return found === undefined ? null : resolve(pathOf(found))
+}
+
 const pathOf = ({ name, text }: { readonly name: string; readonly text: string }): string => {
   if (text === "" || text.includes("\0")) throw SettingText.invalid(name, "a path", text)
   return text
@@ -201,19 +255,8 @@ const refuseLater = (given: Given): void => {
 }
 
 const notices = (given: Given): ReadonlyArray<string> => {
-  const endpoint = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
-  ]
-    .map((variable) => SettingText.find(given, variable)?.name)
-    .find((name) => name !== undefined)
   const admin = SettingText.find(given, "KINTSUGI_ADMIN_TOKEN")
-  const isShort = admin !== undefined && admin.text.length < AdminToken.lengthSound
-  return [
-    ...(isShort
-      ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
-      : []),
-    ...(endpoint === undefined ? [] : [`${endpoint} is set, but the export of telemetry comes with a later release`])
-  ]
+  return admin !== undefined && admin.text.length < AdminToken.lengthSound
+    ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
+    : []
 }

@@ -3,11 +3,11 @@ import { isObject, type JsonObject, type Problem } from "./JsonBounds.ts"
 import { checkAgainst } from "./JsonSchemaCheck.ts"
 
 /**
- * What is wrong with `defaultParameters` whatever a run gives besides: a default of a wrong value, or of a name that the
+ * What is wrong with defaults (`name`: their path) whatever a run gives besides: a default of a wrong value, or of a name that the
  * schema does not know. A property that is missing is none, since the run may give it. The schema must be sound.
  */
-export const problems = (schema: JsonObject, defaults: JsonObject): ReadonlyArray<Problem> =>
-  checkAgainst(relaxed(schema, { root: schema, left: schemasMax }, new Set()), defaults, "defaultParameters")
+export const problems = (schema: JsonObject, defaults: JsonObject, name: string): ReadonlyArray<Problem> =>
+  checkAgainst(relaxed(schema, { root: schema, left: schemasMax }, new Set()), defaults, name)
 
 /** References are written out here, and each may be followed by several: beyond this the rest is left to the run. */
 const schemasMax = 1_000

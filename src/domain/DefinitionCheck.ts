@@ -1,7 +1,7 @@
 import { Result, type Schema } from "effect"
 import { type Definition, DefinitionInvalid, shapeOf } from "./Definition.ts"
-import * as DefaultParameters from "./DefaultParameters.ts"
 import { type Outline, type OutlineStep, outlineOf } from "./DefinitionOutline.ts"
+import { parameterProblems } from "./GivenParameters.ts"
 import * as Id from "./Id.ts"
 import { listedProblems, pathText, type Problem } from "./JsonBounds.ts"
 import { schemaProblems } from "./JsonSchemaCheck.ts"
@@ -31,7 +31,7 @@ export const parse = (
  * partitions and a schedule that cannot be (`partitionProblems`).
  */
 export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean): ReadonlyArray<Problem> => [
-  ...parameters(outline),
+  ...parameterProblems(outline),
   ...outline.steps.flatMap(({ path, produces }) =>
     produces.flatMap(({ schema }, position) =>
       schema === undefined ? [] : schemaProblems(schema, [...path, "produces", position, "schema"])
@@ -43,14 +43,20 @@ export const check = (outline: Outline, isKnownJob: (jobSlug: string) => boolean
   ...cycles(outline.steps),
   ...assets(outline.steps),
   ...templates(outline.steps),
+  ...headers(outline.steps),
   ...partitionProblems(outline)
 ]
 
-const parameters = ({ defaultParameters = {}, parametersSchema }: Outline): ReadonlyArray<Problem> => {
-  if (parametersSchema === undefined) return []
-  const faults = schemaProblems(parametersSchema, ["parametersSchema"])
-  return faults.length > 0 ? faults : DefaultParameters.problems(parametersSchema, defaultParameters)
-}
+/** What no header can carry, whatever its templates become: each request would be refused before it is sent. */
+const headers = (steps: ReadonlyArray<OutlineStep>): ReadonlyArray<Problem> =>
+  steps.flatMap(({ headers }) =>
+    headers.flatMap(({ path, text }) => {
+      const [found] = /[^\t\x20-\x7e\x80-\xff]/u.exec(text.replace(/\{\{.*?\}\}/gs, "")) ?? []
+      return found === undefined
+        ? []
+        : [problem(path, `must not hold ${JSON.stringify(found)}: a header is one line of Latin 1 characters`)]
+    })
+  )
 
 const problem = (path: ReadonlyArray<PropertyKey>, message: string): Problem => ({ path: pathText(path), message })
 

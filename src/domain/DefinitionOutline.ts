@@ -24,6 +24,8 @@ export interface OutlineStep {
     readonly value: Schema.Json
     readonly names: ReadonlyArray<string>
   }>
+  /** Texts of an http step's headers, with their templates, and prefixes of its secrets. */
+  readonly headers: ReadonlyArray<{ readonly path: ReadonlyArray<PropertyKey>; readonly text: string }>
   /** Names that templates of what is executed may use besides. */
   readonly names: ReadonlyArray<string>
   readonly jobSlug: string | undefined
@@ -33,6 +35,8 @@ export interface OutlineStep {
     readonly assetId: string | undefined
     readonly schema: JsonObject | undefined
     readonly partitioning: Partitioning | undefined
+    /** `parameterDefaults` of an `autoMaterialize` that is enabled. */
+    readonly policy: JsonObject | undefined
   }>
   readonly consumes: ReadonlyArray<{
     readonly assetId: string | undefined
@@ -72,15 +76,25 @@ export const outlineOf = (source: Schema.Json): Outline => {
           ...over.map((text) => ({ path: ["steps", index, "over"], value: text, names: [] })),
           ...requestTemplates(step, path, names)
         ],
+        headers: Object.entries(objectOr(objectOr(step.request).headers)).flatMap(([name, value]) => {
+          const at = [...path, "request", "headers", name]
+          if (typeof value === "string") return [{ path: at, text: value }]
+          const prefix = textOf(objectOr(value).prefix)
+          return prefix === undefined ? [] : [{ path: [...at, "prefix"], text: prefix }]
+        }),
         jobSlug: textOf(step.jobSlug),
         dependsOn: listOf(whole.dependsOn).map(textOf),
         parameters: step.parameters ?? {},
         produces: listOf(step.produces)
           .map(objectOr)
-          .map(({ assetId, partitioning, schema }) => ({
+          .map(({ assetId, autoMaterialize, partitioning, schema }) => ({
             assetId: textOf(assetId),
             schema: objectOf(schema),
-            partitioning: readable(decodePartitioning, partitioning)
+            partitioning: readable(decodePartitioning, partitioning),
+            policy:
+              objectOr(autoMaterialize).enabled === false
+                ? undefined
+                : objectOf(objectOr(autoMaterialize).parameterDefaults)
           })),
         consumes: listOf(step.consumes)
           .map(objectOr)

@@ -56,6 +56,15 @@ const schedules = (outline: Outline): ReadonlyArray<Problem> => {
   if (schedule === undefined) return []
   const fault = scheduleFault(schedule)
   const problems = fault === undefined ? [] : [problem(["schedule"], fault)]
+  const windowed = partitioned(outline).some(({ partitioning }) => partitioning.type === "timeWindow")
+  if (schedule.window === "previous" && !windowed) {
+    problems.push(
+      problem(
+        ["schedule", "window"],
+        '"previous" is only for a workflow that produces an asset with "timeWindow" partitions'
+      )
+    )
+  }
   const dynamic = partitioned(outline).find(({ partitioning }) => partitioning.type === "dynamic")
   if (dynamic !== undefined) {
     const why = `asset ${dynamic.name} (${pathText(dynamic.path)}) has "dynamic" partitions, whose keys no clock can know`

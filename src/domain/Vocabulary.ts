@@ -1,10 +1,16 @@
+import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
+import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as BulkEvents from "./bulk/BulkEvents.ts"
+import * as Delivery from "./Delivery.ts"
+import * as IntegrityEvents from "./integrity/IntegrityEvents.ts"
 import * as Limit from "./Limit.ts"
+import * as LogRoot from "./LogRoot.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
+import * as ProjectionSteering from "./ProjectionSteering.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
@@ -26,7 +32,13 @@ const unions = {
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
   backfill: BackfillEvents.Event,
-  bulk: BulkEvents.Event
+  bulk: BulkEvents.Event,
+  token: AccessToken.Event,
+  projection: ProjectionSteering.Event,
+  log: LogRoot.Event,
+  attention: Attention.Event,
+  delivery: Delivery.Event,
+  integrity: IntegrityEvents.Event
 }
 
 /** Every category of streams. */

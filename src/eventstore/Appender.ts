@@ -4,6 +4,7 @@ import * as SqlFailure from "../postgres/SqlFailure.ts"
 import { type Answer, lockOrder, parameters, statement } from "./AppendStatement.ts"
 import { type Append, type Appended, AppendRefused, VersionConflict } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
+import * as AppendTrace from "./AppendTrace.ts"
 import type { WriterConnection } from "./WriterConnection.ts"
 
 /** Most appends of one batch. */
@@ -74,9 +75,7 @@ export const make = Effect.fnUntraced(function* (
     let pauseMs = retryMsMin
     const beganNs = clock.monotonicTimeNanosUnsafe()
     while (true) {
-      const asked = yield* Effect.exit(
-        Effect.suspend(() => connection.query(statement, parameters(batch.map(({ append }) => append))))
-      )
+      const asked = yield* Effect.exit(Effect.suspend(() => connection.query(statement, parameters(appendsOf(batch)))))
       if (Exit.isSuccess(asked)) {
         observer.onAvailable(true)
         const losers = accept(batch, asked.value[0] as unknown as Answer)
@@ -189,7 +188,7 @@ export const make = Effect.fnUntraced(function* (
       }
       const batch = take()
       // A defect here must not leave anybody waiting for ever, nor end the writer.
-      yield* Effect.catchCause(write(batch), (cause) =>
+      yield* Effect.catchCause(AppendTrace.batch(appendsOf(batch), write(batch)), (cause) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.interrupt
           : Effect.andThen(
@@ -215,6 +214,8 @@ export const make = Effect.fnUntraced(function* (
 const findStatement = `SELECT e.epoch, e.transaction_id::text, e.global_position
   FROM events e JOIN streams s USING (stream_id)
   WHERE s.stream_name = $1 AND e.stream_version = $2 AND e.hash = $3`
+
+const appendsOf = (batch: ReadonlyArray<Entry>): ReadonlyArray<Append> => batch.map(({ append }) => append)
 
 const isSqlError = (error: unknown): error is SqlError =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "SqlError"

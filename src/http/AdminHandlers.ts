@@ -1,9 +1,11 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine } from "../actors/Engine.ts"
-import { EventStore } from "../eventstore/EventStore.ts"
+import { EventStore, type Position } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { refuseAhead } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
+import { InvalidInputProblem } from "./api/Problems.ts"
 import { Reads } from "./Reads.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -22,9 +24,19 @@ export const layer = HttpApiBuilder.group(
       },
       { concurrency: "unbounded" }
     )
+    const healthAt = Effect.fnUntraced(function* (at: Position | number, minPosition: Position | undefined) {
+      if (minPosition !== undefined) {
+        const errors = [{ in: "query" as const, path: "minPosition", message: "has no meaning together with at" }]
+        return yield* new InvalidInputProblem({ detail: "The request is not valid", errors })
+      }
+      yield* refuseAhead(store, { in: "query", path: "at" }, at)
+      return yield* answer(reads.queueHealthAt(at))
+    })
     return handlers.handleAll({
-      queueHealth: ({ query: { minPosition } }) =>
-        Effect.map(answer(reads.queueHealth(minPosition)), (data) => ({ data })),
+      queueHealth: ({ query: { at, minPosition } }) =>
+        at === undefined
+          ? Effect.map(answer(reads.queueHealth(minPosition)), (data) => ({ data }))
+          : Effect.map(healthAt(at, minPosition), (data) => ({ data })),
       stores: () => Effect.map(answer(engine.stores), (data) => ({ data })),
       projections: () => Effect.map(answer(overview), (data) => ({ data }))
     })

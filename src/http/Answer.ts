@@ -4,6 +4,7 @@ import type { IllegalRecoveryTransition } from "../domain/recovery/RecoveryDecid
 import type { IllegalTransition } from "../domain/run/RunCommands.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import type { InvalidCursor } from "../projections/Page.ts"
+import type { BeforeHistory } from "../projections/QueueHealthHistory.ts"
 import type { ProjectionBehind } from "../projections/ProjectionRunner.ts"
 import {
   DefinedByAppProblem,
@@ -28,9 +29,10 @@ type Refusal =
   | IllegalRecoveryTransition
   | LogUnavailable
   | InvalidCursor
+  | BeforeHistory
   | ProjectionBehind
 
-type ProblemOf<E> = E extends InvalidInput | InvalidCursor
+type ProblemOf<E> = E extends InvalidInput | InvalidCursor | BeforeHistory
   ? InvalidInputProblem
   : E extends NotFound
     ? NotFoundProblem
@@ -102,6 +104,13 @@ const problemOf = (error: Refusal) => {
         detail: "The cursor was not given out by this list",
         errors: [{ in: "query", path: "cursor", message: "must be the nextCursor of an answer of this list" }]
       })
+    case "BeforeHistory": {
+      const began = error.oldest === null ? "has no entry yet" : `begins at ${error.oldest}`
+      return new InvalidInputProblem({
+        detail: "There is nothing so old",
+        errors: [{ in: "query", path: "at", message: `is before the history, which ${began}` }]
+      })
+    }
     case "NotFound":
       return new NotFoundProblem({
         detail: `There is no ${error.kind} ${JSON.stringify(error.id)}`,

@@ -8,8 +8,9 @@ import { view } from "../domain/AssetView.ts"
 import { assetName, type AssetRef } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import { membershipFault } from "../domain/Partitioning.ts"
-import type { Position } from "../eventstore/EventStore.ts"
+import { EventStore, type Position } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { depthDefault } from "./api/Assets.ts"
 import { Inventory } from "./Inventory.ts"
@@ -20,6 +21,7 @@ export const layer = HttpApiBuilder.group(
   "assets",
   Effect.fnUntraced(function* (handlers) {
     const reads = yield* AssetReads
+    const store = yield* EventStore
     const engine = yield* Engine
     const inventory = yield* Inventory
     const lineage = yield* LineageGraph
@@ -62,7 +64,10 @@ export const layer = HttpApiBuilder.group(
         answer(inventory.list(filter, { cursor, limit, minPosition })),
 
       readAsset: ({ params: { assetId }, query: { at, partitionKey = "" } }) =>
-        Effect.map(answer(readAsset({ assetId, partitionKey }, at)), (data) => ({ data })),
+        Effect.map(
+          asOf(store, at, `asset-${Id.asset(assetId, partitionKey)}`, readAsset({ assetId, partitionKey }, at)),
+          (data) => ({ data })
+        ),
 
       lineage: ({ query: { assetId, depth = depthDefault, direction = "both", minPosition, partitionKey } }) =>
         Effect.map(

@@ -1,19 +1,21 @@
 import { Context, Effect, Layer, Redacted } from "effect"
 import { createHash, timingSafeEqual } from "node:crypto"
-import type { Role } from "./api/Guards.ts"
+import type { Role } from "../domain/Role.ts"
+import type { UnavailableProblem } from "./api/Problems.ts"
 
 /** Who a credential belongs to. `principal` is what the events of a command will say. */
 export interface Identity {
   readonly principal: string
-  readonly role: Role
+  /** null: known, and not allowed to do anything. */
+  readonly role: Role | null
 }
 
 /** Knows whose a credential is: for bearer tokens of the API and for the cookie of the admin page alike. */
 export class Authenticate extends Context.Service<
   Authenticate,
   {
-    /** null: nobody's, expired or revoked. */
-    readonly identify: (credential: Redacted.Redacted) => Effect.Effect<Identity | null>
+    /** null: nobody's, expired or revoked. Fails when it cannot be found out now: the issuer's keys are away. */
+    readonly identify: (credential: Redacted.Redacted) => Effect.Effect<Identity | null, UnavailableProblem>
   }
 >()("kintsugi/http/Authenticate") {
   /** One admin token. Both sides are hashed first, so that neither length nor content shows in the time it takes. */

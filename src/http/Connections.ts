@@ -1,16 +1,19 @@
 import type { Server } from "node:http"
+import { Server as TlsServer } from "node:https"
 import type { Socket } from "node:net"
 
 /**
  * Which of a server's connections have a request in flight. Node's own `close` waits for those that a client keeps
  * open without using them, and for ever for one that never sent a request.
  */
-export const track = (server: Server) => {
+export const track = (server: Server | TlsServer) => {
   /** Requests in flight a connection. */
   const open = new Map<Socket, number>()
   let draining = false
 
-  server.on("connection", (socket) => {
+  // Over TLS requests come by the socket that is made of the connection once the two have agreed.
+  const secured = server instanceof TlsServer
+  server.on(secured ? "secureConnection" : "connection", (socket: Socket) => {
     if (draining) return void socket.destroy()
     open.set(socket, 0)
     socket.once("close", () => open.delete(socket))

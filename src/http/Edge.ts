@@ -8,25 +8,38 @@ import {
   HttpServerResponse
 } from "effect/http"
 import { InternalErrorProblem } from "./api/Problems.ts"
+import * as RequestTelemetry from "./RequestTelemetry.ts"
+import * as EdgeRules from "./EdgeRules.ts"
 import { bodyTooLarge } from "./Rules.ts"
 import { elsewhere, prefix } from "./Routes.ts"
 
 /**
  * The outermost rules, for every request: what no route takes, what a handler did not foresee, and the headers of
- * every answer. No CORS: a page of another origin has no business here.
+ * every answer. Pages of other origins have no business here, except those of `corsOrigins` (exact: `https://host`).
  */
-export const layer = HttpRouter.middleware(
-  (httpEffect) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      Effect.catchCause(httpEffect, (cause) => recover(request, cause)).pipe(
-        Effect.map((response) => withHeaders(request, response))
-      )
-    ),
-  { global: true }
-)
+export const layer = (corsOrigins: ReadonlyArray<string>) => {
+  const forOrigins = corsOrigins.length === 0 ? null : EdgeRules.cors(corsOrigins)
+  return HttpRouter.middleware(
+    (httpEffect) =>
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        const refusal = EdgeRules.refusalOf(request)
+        const asked = refusal === undefined ? httpEffect : problem(refusal)
+        const answered = Effect.catchCause(asked, (cause) => recover(request, cause))
+        const shared = forOrigins === null || request.headers.origin === undefined ? answered : forOrigins(answered)
+        return RequestTelemetry.around(
+          request,
+          Effect.map(shared, (response) => withHeaders(request, response))
+        )
+      }),
+    { global: true }
+  )
+}
 
 /** Milliseconds are not worth more: the log is away, or an actor moves to another process. */
 const retryAfterSeconds = "1"
+
+/** A year: browsers come back over TLS only. */
+const hstsMaxAgeS = 31_536_000
 
 const securityHeaders = {
   "cache-control": "no-store",
@@ -40,14 +53,28 @@ const securityHeaders = {
 const withHeaders = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.setHeaders(response, {
+): HttpServerResponse.HttpServerResponse => {
+  return HttpServerResponse.setHeaders(response, {
     ...securityHeaders,
+    // A page knows which of its own parts it needs; it says so itself.
+    ...(isPage(response) ? { "content-security-policy": pagePolicy(response) } : {}),
+    ...(EdgeRules.isTls(request) ? { "strict-transport-security": `max-age=${hstsMaxAgeS}` } : {}),
     ...(response.status === 401 ? { "www-authenticate": 'Bearer realm="kintsugi"' } : {}),
     ...(response.status === 503 ? { "retry-after": retryAfterSeconds } : {}),
     // What is left of a body that is too large is not worth reading.
     ...(response.status === 413 && request.headers["transfer-encoding"] !== undefined ? { connection: "close" } : {})
   })
+}
+
+const isPage = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
+  /^text\/html\b/.test(headers["content-type"] ?? "")
+
+/** Its own policy, and whatever it says, nobody frames it and no form leaves this server. */
+const pagePolicy = ({ headers }: HttpServerResponse.HttpServerResponse): string => {
+  const own = headers["content-security-policy"] ?? "default-src 'none'; style-src 'unsafe-inline'"
+  const always = ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+  return [own, ...always.filter((rule) => !own.includes(rule.split(" ")[0]!))].join("; ")
+}
 
 const recover = (
   request: HttpServerRequest.HttpServerRequest,

@@ -1,5 +1,6 @@
 import { Clock, Deferred, Duration, Effect, Option, Queue, Result, Stream } from "effect"
-import { EventStore, type LogUnavailable, type Page, Position } from "../eventstore/EventStore.ts"
+import { EventStore, type LogUnavailable, type Page, type Position } from "../eventstore/EventStore.ts"
+import { lineOf } from "./EventLine.ts"
 import { viewOf } from "./EventShape.ts"
 
 export interface EventFilter {
@@ -9,6 +10,10 @@ export interface EventFilter {
 
 /** Events per read of the log: a slow client makes the server hold one page, never more. */
 const pageEvents = 500
+/** An export reads pages of about this much text, between these bounds: large ones cost less an event. */
+const pageCharsWanted = 1024 * 1024
+const pageEventsMin = 50
+const pageEventsMax = 4_000
 const heartbeatMs = 15_000
 /** How long a stream waits for a hint of new events before it looks by itself: other processes write too. */
 const pollMs = 1_000
@@ -25,22 +30,29 @@ const encoder = new TextEncoder()
 export const lines = Effect.fnUntraced(function* (after: Position | null, filter: EventFilter, limit: number) {
   const store = yield* EventStore
   const head = yield* store.head
-  const read = (from: Position | null, left: number) =>
-    store.readAll({ after: from, limit: Math.min(pageEvents, left), ...filterOf(filter) })
-  const first = yield* read(after === null ? null : askable(after), limit)
+  const read = (from: Position | null, limit: number) =>
+    Effect.map(store.readAll({ after: from, limit, ...filterOf(filter) }), (page) => ({ ...page, limit }))
+  const first = yield* read(after, Math.min(pageEvents, limit))
 
   interface Cursor {
-    readonly page: Effect.Effect<Page, LogUnavailable>
+    readonly page: Effect.Effect<Page & { readonly limit: number }, LogUnavailable>
     readonly left: number
   }
   const begin: Cursor = { page: Effect.succeed(first), left: limit }
   return Stream.paginate(begin, (cursor) =>
-    Effect.map(cursor.page, ({ events, next }): readonly [ReadonlyArray<Uint8Array>, Option.Option<Cursor>] => {
-      const wanted = events.filter((event) => event.position <= head)
-      const left = cursor.left - wanted.length
-      const more = wanted.length > 0 && wanted.length === events.length && left > 0
-      const text = wanted.map((event) => `${JSON.stringify(viewOf(event))}\n`).join("")
-      return [[encoder.encode(text)], more ? Option.some({ page: read(next, left), left }) : Option.none()]
+    Effect.map(cursor.page, ({ events, limit, next }): readonly [ReadonlyArray<Uint8Array>, Option.Option<Cursor>] => {
+      let text = ""
+      let wanted = 0
+      for (const event of events) {
+        if (event.position > head) break
+        text += lineOf(event)
+        wanted++
+      }
+      const left = cursor.left - wanted
+      const more = wanted > 0 && wanted === events.length && left > 0
+      const fitting = Math.trunc((limit * pageCharsWanted) / Math.max(1, text.length))
+      const size = Math.min(left, pageEventsMax, Math.max(pageEventsMin, Math.min(fitting, limit * 2)))
+      return [[encoder.encode(text)], more ? Option.some({ page: read(next, size), left }) : Option.none()]
     })
   )
 })
@@ -88,7 +100,7 @@ export const serverSent = Effect.fnUntraced(function* (
     })
 
   const startedAt = yield* Clock.currentTimeMillis
-  const frames = Stream.paginate({ after: askable(after), spokeAt: startedAt, eager: 0 }, (cursor: Cursor) =>
+  const frames = Stream.paginate({ after, spokeAt: startedAt, eager: 0 }, (cursor: Cursor) =>
     Effect.flatMap(Deferred.isDone(stopped), (ended) =>
       ended
         ? Effect.succeed([[], Option.none<Cursor>()] as const)
@@ -106,16 +118,3 @@ const filterOf = ({ category, types }: EventFilter) => ({
   ...(category === undefined ? {} : { category }),
   ...(types === undefined || types.length === 0 ? {} : { types })
 })
-
-const lastEpoch = "7fffffff"
-const lastNumber = "7fffffffffffffff"
-
-/**
- * A position may be well formed and beyond every number that the database has. It stands where it stands, behind
- * everything before it, in words that a query takes.
- */
-const askable = (position: Position): Position => {
-  const [epoch, transaction, number] = position.split("-") as [string, string, string]
-  if (epoch > lastEpoch) return Position.make(`${lastEpoch}-${"f".repeat(16)}-${lastNumber}`)
-  return number > lastNumber ? Position.make(`${epoch}-${transaction}-${lastNumber}`) : position
-}

@@ -3,6 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { EventStore } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { refuseAhead } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { Draining } from "./Draining.ts"
 import * as EventFeed from "./EventFeed.ts"
@@ -18,12 +19,16 @@ export const layer = HttpApiBuilder.group(
         EventFeed.lines(after ?? null, { category, types: type }, limit ?? Number.MAX_SAFE_INTEGER).pipe(
           Effect.provideService(EventStore, store),
           answer,
-          Effect.map((lines) => HttpServerResponse.stream(lines, { contentType: "application/x-ndjson" }))
+          Effect.map((lines) => HttpServerResponse.stream(lines, { contentType: "application/x-ndjson" })),
+          (lines) => Effect.andThen(refuseAhead(store, { in: "query", path: "after" }, after), lines)
         ),
 
       // Last-Event-ID wins: a browser that reconnects sends it with the URL that it began with.
       streamEvents: Effect.fnUntraced(function* ({ headers, query: { after, category, type } }) {
-        const from = headers["last-event-id"] ?? after ?? (yield* answer(store.head))
+        const resumed = headers["last-event-id"]
+        if (resumed === undefined) yield* refuseAhead(store, { in: "query", path: "after" }, after)
+        else yield* refuseAhead(store, { in: "header", path: "last-event-id" }, resumed)
+        const from = resumed ?? after ?? (yield* answer(store.head))
         const frames = yield* EventFeed.serverSent(from, { category, types: type }, stopped).pipe(
           Effect.provideService(EventStore, store)
         )

@@ -13,6 +13,7 @@ const derived: Readonly<Record<string, readonly [Family["type"], string]>> = {
   kintsugi_recovery_failures_total: ["counter", "Recoveries that failed, by reason code."],
   kintsugi_recovery_duration_seconds: ["histogram", "From the request of a recovery to its end."],
   kintsugi_recovery_waiters: ["gauge", "Steps that wait for a recovery now."],
+  kintsugi_recovery_oldest_seconds: ["gauge", "Age of the oldest recovery in progress; 0: there is none."],
   kintsugi_steps_total: ["counter", "Steps that ended, by outcome."],
   kintsugi_runs_total: ["counter", "Runs that ended, by workflow, outcome and trigger."],
   kintsugi_auto_materialize_runs_total: ["counter", "Runs that were started automatically, by reason and outcome."]
@@ -40,6 +41,36 @@ export const text = Effect.gen(function* () {
   const families: Array<Family> = [
     ...derivedFamilies(rows),
     gauge("kintsugi_queue_jobs", "Steps by queue and state.", health === null ? [] : queueSamples(health)),
+    gauge(
+      "kintsugi_queue_oldest_waiting_seconds",
+      "How long the first of those that wait in a queue has waited; 0: none waits.",
+      health === null
+        ? []
+        : health.queues.map(({ key, oldestWaitingMs }) => ({
+            labels: { queue: key },
+            value: (oldestWaitingMs ?? 0) / 1000
+          }))
+    ),
+    gauge(
+      "kintsugi_steps_delayed",
+      "Steps that wait, by what they wait for.",
+      health === null ? [] : Object.entries(health.delayed).map(([reason, value]) => ({ labels: { reason }, value }))
+    ),
+    gauge(
+      "kintsugi_recoveries_in_flight",
+      "Recoveries in progress.",
+      health === null ? [] : [{ labels: {}, value: health.recoveries.active }]
+    ),
+    gauge(
+      "kintsugi_projection_heartbeat_age_seconds",
+      "Since a read model last read the log with success.",
+      projections.map(({ heartbeatAgeMs, name }) => ({ labels: { projection: name }, value: heartbeatAgeMs / 1000 }))
+    ),
+    gauge(
+      "kintsugi_projection_stopped",
+      "1 while a read model is stopped by an event that it cannot take.",
+      projections.map(({ error, name }) => ({ labels: { projection: name }, value: error === null ? 0 : 1 }))
+    ),
     gauge(
       "kintsugi_projection_lag_events",
       "Events of the log that a read model has not read.",

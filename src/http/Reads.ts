@@ -5,6 +5,7 @@ import type { BackfillFilter } from "../projections/BackfillListQuery.ts"
 import type { BulkFilter } from "../projections/BulkListQuery.ts"
 import type { InvalidCursor, Page, PageRequest } from "../projections/Page.ts"
 import type { ProjectionBehind, ProjectionStatus } from "../projections/ProjectionRunner.ts"
+import type { BeforeHistory } from "../projections/QueueHealthHistory.ts"
 import type { RunFilter } from "../projections/RunListQuery.ts"
 import type { HorizonHolder, QueueHealth } from "./api/Admin.ts"
 import type { BackfillSummary } from "./api/BackfillSchemas.ts"
@@ -59,6 +60,8 @@ export class Reads extends Context.Service<
     readonly queueHealth: (
       minPosition: Position | undefined
     ) => Effect.Effect<QueueHealth, ProjectionBehind | LogUnavailable>
+    /** From a history of one entry a minute: the newest at or before a position or a time (epoch ms). */
+    readonly queueHealthAt: (at: Position | number) => Effect.Effect<QueueHealth, BeforeHistory | LogUnavailable>
     /** Counters that derive from the log, so they survive restarts. */
     readonly metrics: Effect.Effect<ReadonlyArray<MetricRow>, LogUnavailable>
     /** Answers without the database too. */

@@ -10,6 +10,7 @@ import * as MetricsCounters from "../projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 import * as QueueHealth from "../projections/QueueHealth.ts"
+import * as QueueHealthHistory from "../projections/QueueHealthHistory.ts"
 import * as RecoveryListQuery from "../projections/RecoveryListQuery.ts"
 import * as RunListQuery from "../projections/RunListQuery.ts"
 import { type MetricRow, Reads } from "./Reads.ts"
@@ -22,6 +23,11 @@ const metricRow = (name: string, sample: MetricsCounters.Sample): MetricRow => {
   const suffix = suffixes.find((candidate) => sample.name === name + candidate)
   return suffix === undefined ? { name, labels, value } : { name, suffix, labels, value }
 }
+
+const shownHealth = (health: QueueHealth.QueueHealth) => ({
+  ...health,
+  queues: health.queues.map((queue) => ({ ...queue }))
+})
 
 /** The lists and counts of the API, from the read models. */
 export const layer = Layer.effect(
@@ -78,11 +84,8 @@ export const layer = Layer.effect(
             return found === null ? null : { ...found }
           })
         ).pipe(Effect.catchTag("UnknownNotification", () => Effect.succeed(null))),
-      queueHealth: (minPosition) =>
-        Effect.map(after(minPosition, QueueHealth.read(subscription)), (health) => ({
-          ...health,
-          queues: health.queues.map((queue) => ({ ...queue }))
-        })),
+      queueHealth: (minPosition) => Effect.map(after(minPosition, QueueHealth.read(subscription)), shownHealth),
+      queueHealthAt: (at) => Effect.map(withSql(QueueHealthHistory.at(at)), shownHealth),
       metrics: Effect.map(withSql(MetricsCounters.read), (metrics) =>
         metrics.flatMap(({ name, samples }) => samples.map((sample) => metricRow(name, sample)))
       ),

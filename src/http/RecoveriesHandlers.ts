@@ -2,10 +2,13 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine } from "../actors/Engine.ts"
 import { shownPartition } from "../domain/run/RunView.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf } from "./Command.ts"
+import * as RecoveryChain from "./RecoveryChain.ts"
 import { Reads } from "./Reads.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -14,12 +17,16 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const engine = yield* Engine
     const reads = yield* Reads
+    const store = yield* EventStore
     return handlers.handleAll({
       listRecoveries: ({ query: { cursor, limit, minPosition, ...filter } }) =>
         answer(reads.listRecoveries(filter, { cursor, limit, minPosition })),
 
       readRecovery: ({ params: { id }, query: { at } }) =>
-        Effect.map(answer(engine.recovery(id, at)), (data) => ({ data })),
+        Effect.map(asOf(store, at, `recovery-${id}`, engine.recovery(id, at)), (data) => ({ data })),
+
+      recoveryChain: ({ params: { id } }) =>
+        Effect.map(answer(Effect.provideService(RecoveryChain.read(id), EventStore, store)), (data) => ({ data })),
 
       planRecovery: ({ payload: { assetId, partitionKey } }) =>
         Effect.map(answer(engine.planRecovery(assetId, partitionKey)), (plan) => ({

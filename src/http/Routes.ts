@@ -15,14 +15,14 @@ export type Elsewhere =
   /** The path exists under `prefix`. */
   | { readonly _tag: "UnderPrefix" }
 
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
 /** The API's own routes once more: the router answers for one method only, and this for a path. */
 const known = (() => {
-  const router = FindMyWay.make<true>(routerConfig)
+  const router = FindMyWay.make<string>(routerConfig)
   HttpApi.reflect(Api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint }) => router.on(endpoint.method, endpoint.path as HttpRouter.PathInput, true)
+    onEndpoint: ({ endpoint }) => router.on(endpoint.method, endpoint.path as HttpRouter.PathInput, endpoint.path)
   })
   return router
 })()
@@ -32,6 +32,12 @@ export const allowed = (url: string): ReadonlyArray<string> => {
   const found = methods.filter((method) => known.find(method, url) !== undefined)
   if (found.length === 0) return found
   return found.includes("GET") ? [...found, "HEAD", "OPTIONS"] : [...found, "OPTIONS"]
+}
+
+/** The template of the route that takes a request, as the manual writes it; `none` when there is no such route. */
+export const templateOf = (method: string, url: string): string => {
+  const found = known.find(method === "HEAD" ? "GET" : (method as (typeof methods)[number]), url)
+  return found === undefined ? "none" : found.handler.replace(/:(\w+)/g, "{$1}")
 }
 
 export const elsewhere = (url: string): Elsewhere => {

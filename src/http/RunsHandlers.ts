@@ -1,9 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine, NotFound } from "../actors/Engine.ts"
 import { runDiff } from "../domain/run/RunDiff.ts"
-import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { EventStore, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
+import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
@@ -22,7 +24,8 @@ export const layer = HttpApiBuilder.group(
       listRuns: ({ query: { cursor, limit, minPosition, ...filter } }) =>
         answer(reads.listRuns(filter, { cursor, limit, minPosition })),
 
-      readRun: ({ params: { id }, query: { at } }) => Effect.map(answer(engine.run(id, at)), (data) => ({ data })),
+      readRun: ({ params: { id }, query: { at } }) =>
+        Effect.map(asOf(store, at, `run-${id}`, engine.run(id, at)), (data) => ({ data })),
 
       runEvents: ({ params: { id }, query: { cursor, limit = pageSize } }) =>
         answer(eventsOf(store, id, cursor ?? "", limit)),
@@ -58,6 +61,8 @@ export const recoverRun = Effect.fnUntraced(function* (
   return { data: run, kept, rerun, position }
 })
 
+const isPosition = Schema.is(Position)
+
 /** Events read from a run's stream at once. */
 const batchEvents = 1_000
 
@@ -68,6 +73,7 @@ const eventsOf = Effect.fnUntraced(function* (
   cursor: string,
   limit: number
 ) {
+  if (cursor !== "" && !isPosition(cursor)) return yield* new InvalidCursor({ cursor })
   const found: Array<RecordedEvent> = []
   let version = 0
   while (found.length <= limit) {

@@ -3,39 +3,65 @@ import { Context, Deferred, Duration, Effect, Layer, type Redacted, Schema } fro
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import type { Socket } from "node:net"
+import * as AdminPage from "./admin/AdminPage.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
+import { Admission, type RateLimits, rateLimitsDefault } from "./Admission.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
-import { Authenticate } from "./Authenticate.ts"
+import * as AttentionHandlers from "./AttentionHandlers.ts"
+import * as AuthenticateLive from "./AuthenticateLive.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as BulkHandlers from "./BulkHandlers.ts"
 import * as Connections from "./Connections.ts"
 import * as DeadLettersHandlers from "./DeadLettersHandlers.ts"
+import * as DeliveriesHandlers from "./DeliveriesHandlers.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
+import * as IntegrityHandlers from "./IntegrityHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
+import * as ProjectionsHandlers from "./ProjectionsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
+import type { OidcSettings } from "./Oidc.ts"
 import * as SteeringHandlers from "./SteeringHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
+import * as TokensHandlers from "./TokensHandlers.ts"
 import * as WorkflowAssetsHandlers from "./WorkflowAssetsHandlers.ts"
 import * as WorkflowsHandlers from "./WorkflowsHandlers.ts"
 
-export interface ServerOptions {
+/** Who is let in, and how often. */
+export interface RouteOptions {
+  /** The admin token. */
+  readonly token: Redacted.Redacted
+  /** Who else is believed to know who somebody is; default: nobody. */
+  readonly oidc?: OidcSettings | null
+  /** Default: `rateLimitsDefault`. */
+  readonly rateLimits?: RateLimits
+  /** Origins of pages that may read answers, exact; default: none. */
+  readonly corsOrigins?: ReadonlyArray<string>
+}
+
+export interface ServerOptions extends RouteOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** The one admin token. */
-  readonly token: Redacted.Redacted
+  /** Serve over TLS with this certificate (chain) and its key, PEM; default: without. */
+  readonly tls?: Tls | null
   /** How long requests in flight may take to finish when the server stops, ms; at most 15 s, the default. */
   readonly finishWithinMs?: number
+}
+
+export interface Tls {
+  readonly cert: Buffer
+  readonly key: Buffer
 }
 
 /** The server could not listen: one line that names the flag to change. */
@@ -51,30 +77,33 @@ export class Listening extends Context.Service<
 >()("kintsugi/http/Listening") {}
 
 /** Every route, with its rules; needs the engine, the log, the reads and a router. */
-export const routes = (token: Redacted.Redacted) =>
-  Layer.merge(HttpApiBuilder.layer(Api), Edge.layer).pipe(
+export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsDefault, token }: RouteOptions) =>
+  Layer.mergeAll(HttpApiBuilder.layer(Api), AdminPage.layer, Edge.layer(corsOrigins)).pipe(
     Layer.provide([
       WorkflowsHandlers.layer,
       RunsHandlers.layer,
       RecoveriesHandlers.layer,
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
+      AttentionHandlers.layer,
+      DeliveriesHandlers.layer,
       BackfillsHandlers.layer,
       BulkHandlers.layer,
       DeadLettersHandlers.layer,
+      IntegrityHandlers.layer,
       ProvenanceHandlers.layer,
+      ProjectionsHandlers.layer,
       SteeringHandlers.layer,
       NotificationsHandlers.layer,
       EventsHandlers.layer,
       SystemHandlers.layer,
       AssetsHandlers.layer,
+      TokensHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
-    Layer.provide([
-      AuthorizationLive.layer.pipe(Layer.provide(Authenticate.layerOneToken(token))),
-      Rules.layerRequestRules,
-      Rules.layerBodyRules
-    ])
+    Layer.provide([AuthorizationLive.layer, Rules.layerRequestRules, Rules.layerBodyRules]),
+    Layer.provide(Admission.layer(rateLimits)),
+    Layer.provide(AuthenticateLive.layer({ adminToken: token, oidc }))
   )
 
 /**
@@ -84,14 +113,14 @@ export const routes = (token: Redacted.Redacted) =>
 export const layer = (options: ServerOptions) =>
   Layer.unwrap(
     Effect.map(Deferred.make<void>(), (stopped) => {
-      const server = makeServer()
+      const server = makeServer(options.tls ?? null)
       const connections = Connections.track(server)
       const node = NodeHttpServer.layer(() => server, {
         host: options.host,
         port: options.port,
         gracefulShutdownTimeout: Duration.millis(Math.min(options.finishWithinMs ?? finishMsMax, finishMsMax))
       }).pipe(Layer.catch((error) => Layer.effectContext(Effect.fail(listenFailed(options, error.cause)))))
-      const served = HttpRouter.serve(routes(options.token), {
+      const served = HttpRouter.serve(routes(options), {
         routerConfig,
         disableLogger: true,
         disableListenLog: true
@@ -102,7 +131,7 @@ export const layer = (options: ServerOptions) =>
       const abandoning = atEnd(Effect.sync(connections.abandon))
       return draining.pipe(
         Layer.provideMerge(served),
-        Layer.provideMerge(listening(options.host)),
+        Layer.provideMerge(listening(options)),
         Layer.provideMerge(abandoning),
         Layer.provide(node)
       )
@@ -125,8 +154,8 @@ const limits = {
 /** Beyond this many the system would run out of files, the database's among them. */
 const connectionsMax = 4_096
 
-const makeServer = () => {
-  const server = createServer(limits)
+const makeServer = (tls: Tls | null) => {
+  const server = tls === null ? createServer(limits) : createTlsServer({ ...limits, ...tls, minVersion: "TLSv1.2" })
   server.maxConnections = connectionsMax
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket))
   return server
@@ -145,18 +174,24 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     "Content-Type: application/problem+json",
+    "Cache-Control: no-store",
+    "X-Content-Type-Options: nosniff",
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Connection: close"
   ]
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
 }
 
-const listening = (host: string) =>
+const listening = ({ host, tls = null }: ServerOptions) =>
   Layer.effect(
     Listening,
     Effect.map(HttpServer.HttpServer, ({ address }) => {
       const port = "port" in address ? address.port : 0
-      return { host, port, url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` }
+      return {
+        host,
+        port,
+        url: `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`
+      }
     })
   )
 

@@ -40,7 +40,7 @@ export interface RunEvent {
 /** Types of the log's events that become run events. */
 export const types = [
   ...["RunRequested", "RunRecovered", "RunRestored", "RunSucceeded", "RunFailed", "RunCanceled", "RunInterrupted"],
-  ...["StepStarted", "StepSucceeded", "StepOutputsRecorded", "StepFailed", "StepSkipped"]
+  ...["StepStarted", "StepExpanded", "StepSucceeded", "StepOutputsRecorded", "StepFailed", "StepSkipped"]
 ] as const
 
 export interface Attempt {
@@ -128,12 +128,18 @@ export const of = (event: RunEvents.Stored, at: number, run: Run, names: Names):
     }
     case "StepStarted":
       return [attempt("START", event, { inputs: datasets(event.inputs ?? []) })]
+    case "StepExpanded":
+      return [attempt("START", event)]
     case "StepSucceeded":
       return (event.produced ?? []).length > 0 ? [] : [attempt("COMPLETE", event)]
     case "StepOutputsRecorded":
       return [attempt("COMPLETE", event, { outputs: datasets(event.generations) })]
     case "StepFailed":
-      return [attempt("FAIL", event, { failure: event.failure })]
+      // A fan-out that cannot be expanded fails without having begun: no attempt has the number 0.
+      return [
+        ...(event.attempt === 0 ? [attempt("START", event)] : []),
+        attempt("FAIL", event, { failure: event.failure })
+      ]
     default:
       return []
   }

@@ -1,6 +1,8 @@
 import { AssetList } from "./AssetList.ts"
+import { Attention } from "./Attention.ts"
 import { BackfillList } from "./BackfillList.ts"
 import { BulkList } from "./BulkList.ts"
+import { IntegrityInventory } from "./IntegrityInventory.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
@@ -19,5 +21,7 @@ export const allProjections: ReadonlyArray<Projection> = [
   MaterializationList,
   BackfillList,
   BulkList,
-  Partitions
+  Partitions,
+  Attention,
+  IntegrityInventory
 ]

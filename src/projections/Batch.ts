@@ -68,12 +68,15 @@ export const advance = Effect.fnUntraced(function* (
   return { read, isLevel: isShort || reached }
 })
 
-const feed = Effect.fnUntraced(function* (
+/** Gives a member what concerns it of a page, without what it was told to leave out, inside the caller's transaction. */
+export const feed = Effect.fnUntraced(function* (
   member: Member,
   events: ReadonlyArray<LogEvent>
 ): Effect.fn.Return<void, Poisoned | SqlError, SqlClient.SqlClient> {
   const { handler, key, projection, schema } = member
-  const relevant = events.filter(({ category }) => projection.categories.includes(category))
+  const relevant = events.filter(
+    ({ category, recorded }) => projection.categories.includes(category) && !member.skips.has(recorded.position)
+  )
   if (relevant.length === 0) return
   if (schema !== null) {
     const sql = yield* SqlClient.SqlClient

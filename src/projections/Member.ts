@@ -1,5 +1,6 @@
 import type { Position } from "../eventstore/EventStore.ts"
 import * as LogPosition from "../eventstore/LogPosition.ts"
+import type { Skip } from "./Skips.ts"
 import type { Handler, Projection } from "./Projection.ts"
 
 /** A projection as the runner runs it; a rebuild of one is a second member beside it. */
@@ -13,6 +14,10 @@ export interface Member {
   position: Position | null
   /** Why it is parked; null: it is not. */
   error: string | null
+  /** The event that it is parked before; null: it is not parked, or which one it is could not be found out. */
+  errorPosition: Position | null
+  /** Events that it leaves out, by position; a rebuild leaves out the same. */
+  readonly skips: Map<string, Skip>
   /** Events read since it was made, of all categories. */
   eventsRead: number
   /** When a batch or an empty read last went well, epoch ms. */

@@ -48,8 +48,9 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
     ORDER BY metric, class, outcome`)
   const automatic = yield* available(sql<{ reason: string; outcome: string; value: number }>`
     SELECT reason, outcome, value::float8 AS value FROM materialization_list_v1_counters ORDER BY reason, outcome`)
-  const [waiters] = yield* available(sql<{ value: number }>`
-    SELECT coalesce(sum(waiter_count), 0)::float8 AS value FROM recovery_list_v1
+  const [waiters] = yield* available(sql<{ value: number; oldestSeconds: number }>`
+    SELECT coalesce(sum(waiter_count), 0)::float8 AS value,
+      coalesce(extract(epoch FROM now() - min(requested_at)), 0)::float8 AS "oldestSeconds" FROM recovery_list_v1
     WHERE status IN ('requested', 'planned', 'running')`)
   return [
     stepsTotal(runs),
@@ -83,6 +84,14 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
       type: "gauge",
       help: "Steps and recoveries that wait for a recovery in progress.",
       samples: [{ name: "kintsugi_recovery_waiters", labels: {}, value: waiters?.value ?? 0 }]
+    },
+    {
+      name: "kintsugi_recovery_oldest_seconds",
+      type: "gauge",
+      help: "Age of the oldest recovery in progress.",
+      samples: [
+        { name: "kintsugi_recovery_oldest_seconds", labels: {}, value: Math.max(0, waiters?.oldestSeconds ?? 0) }
+      ]
     }
   ]
 })

@@ -1,11 +1,21 @@
 import { Clock, Context, Duration, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
-import { EventStore, type Position } from "../eventstore/EventStore.ts"
+import * as ProjectionSteering from "../domain/ProjectionSteering.ts"
+import {
+  type Appended,
+  type AppendRefused,
+  EventStore,
+  type LogUnavailable,
+  type Metadata,
+  type Position
+} from "../eventstore/EventStore.ts"
+import * as StreamAppend from "../eventstore/StreamAppend.ts"
 import { type Member, order } from "./Member.ts"
 import type { Projection } from "./Projection.ts"
 import type { RebuildFailed } from "./Rebuild.ts"
 import * as RunnerLoop from "./RunnerLoop.ts"
+import { codec, type Skip } from "./Skips.ts"
 
 /** The read model has not reached the position that was asked for. `error`: why it is parked; null: it is only slow. */
 export class ProjectionBehind extends Schema.TaggedError<ProjectionBehind>()("ProjectionBehind", {
@@ -21,6 +31,14 @@ export class UnknownProjection extends Schema.TaggedError<UnknownProjection>()("
   known: Schema.Array(Schema.String)
 }) {}
 
+/** The command needs another state of the projection than the one that it is in. */
+export class ProjectionNotSo extends Schema.TaggedError<ProjectionNotSo>()("ProjectionNotSo", {
+  projection: Schema.String,
+  command: Schema.Literals(["skip", "rebuild"]),
+  /** `running`, `rebuilding`, `parked`, or `parked before <position>`. */
+  status: Schema.String
+}) {}
+
 export interface ProjectionStatus {
   readonly name: string
   readonly position: Position | null
@@ -30,7 +48,26 @@ export interface ProjectionStatus {
   readonly heartbeatAgeMs: number
   /** Why it is parked; null: it is not. */
   readonly error: string | null
+  /** The event that it is parked before, which `skip` takes; null: none, or which one could not be found out. */
+  readonly errorPosition: Position | null
   readonly rebuilding: boolean
+  /** How far a rebuild is; null: there is none. */
+  readonly rebuild: {
+    readonly position: Position | null
+    readonly events: number
+    readonly lagEvents: number | null
+    readonly error: string | null
+  } | null
+  /** How the rebuild ended that was requested last of this process; null: there was none, or it goes on. */
+  readonly lastRebuild: { readonly at: number; readonly events: number; readonly error: string | null } | null
+  /** Events that it was told to leave out, with the reason and who said so. */
+  readonly skipped: ReadonlyArray<Skip>
+}
+
+/** Who asks for a change, and why: kept in the log. */
+export interface Asked {
+  readonly reason: string
+  readonly metadata: Metadata
 }
 
 export class ProjectionRunner extends Context.Service<
@@ -56,6 +93,22 @@ export class ProjectionRunner extends Context.Service<
      * answers how many events were read. Also the way out for a parked projection once its cause is gone.
      */
     readonly rebuild: (name: string) => Effect.Effect<{ readonly events: number }, RebuildFailed | UnknownProjection>
+
+    /** Notes in the log that a rebuild was asked for, and begins it; its end is seen in `status`. */
+    readonly requestRebuild: (
+      name: string,
+      asked: Asked
+    ) => Effect.Effect<Appended, UnknownProjection | ProjectionNotSo | LogUnavailable | AppendRefused>
+
+    /**
+     * Lets a parked projection go on without the event that it stands before, for good. `position` has to name that
+     * event, so that nobody skips another one by mistake.
+     */
+    readonly skip: (
+      name: string,
+      position: Position,
+      asked: Asked
+    ) => Effect.Effect<Appended, UnknownProjection | ProjectionNotSo | LogUnavailable | AppendRefused>
   }
 >()("kintsugi/projections/ProjectionRunner") {
   /** Runs `projections` for as long as the layer lives. One process at a time should: others lose every batch. */
@@ -69,7 +122,9 @@ const waitMsDefault = 5_000
 
 const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
   const store = yield* EventStore
-  const { changed, members, rebuild } = yield* RunnerLoop.start(projections)
+  const scope = yield* Effect.scope
+  const { changed, members, rebuild, unpark } = yield* RunnerLoop.start(projections)
+  const ends = new Map<string, NonNullable<ProjectionStatus["lastRebuild"]>>()
   const known = projections.map(({ name }) => name)
 
   const find = (name: string): Effect.Effect<Member, UnknownProjection> => {
@@ -82,10 +137,21 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
     const head = yield* store.head.pipe(Effect.orElseSucceed(() => null))
     const now = yield* Clock.currentTimeMillis
     return known.map((name): ProjectionStatus => {
-      const { error, heartbeatAt, position } = members.get(name)!
-      const lagEvents = head === null ? null : lagOf(position, head)
-      const rebuilding = members.has(RunnerLoop.rebuildKey(name))
-      return { name, position, lagEvents, heartbeatAgeMs: Math.max(0, now - heartbeatAt), error, rebuilding }
+      const { error, errorPosition, heartbeatAt, position, skips } = members.get(name)!
+      const copy = members.get(RunnerLoop.rebuildKey(name))
+      const behind = (at: Position | null) => (head === null ? null : lagOf(at, head))
+      return {
+        ...{ name, position, lagEvents: behind(position), heartbeatAgeMs: Math.max(0, now - heartbeatAt) },
+        ...{ error, errorPosition, rebuilding: copy !== undefined, skipped: [...skips.values()] },
+        lastRebuild: ends.get(name) ?? null,
+        rebuild:
+          copy === undefined
+            ? null
+            : {
+                ...{ position: copy.position, events: copy.eventsRead, error: copy.error },
+                lagEvents: behind(copy.position)
+              }
+      }
     })
   })
 
@@ -109,9 +175,49 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
     })
   })
 
+  const note = (event: Parameters<typeof codec.encode>[0], { metadata }: Asked) =>
+    StreamAppend.append(store, ProjectionSteering.streamName(event.projection), codec.encode(event), metadata)
+
+  const requestRebuild = Effect.fnUntraced(function* (name: string, asked: Asked) {
+    const live = yield* find(name)
+    if (members.has(RunnerLoop.rebuildKey(name))) {
+      return yield* new ProjectionNotSo({ projection: name, command: "rebuild", status: "rebuilding" })
+    }
+    const reason = asked.reason === "" ? {} : { reason: asked.reason }
+    const appended = yield* note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked)
+    ends.delete(name)
+    yield* rebuild(live).pipe(
+      Effect.map(({ events }) => ({ events, error: null })),
+      Effect.catchTag("RebuildFailed", ({ message }) =>
+        Effect.as(Effect.logError(message), { events: 0, error: message })
+      ),
+      Effect.flatMap((end) => Effect.map(Clock.currentTimeMillis, (at) => ends.set(name, { at, ...end }))),
+      Effect.forkIn(scope, { startImmediately: true })
+    )
+    return appended
+  })
+
+  const skip = Effect.fnUntraced(function* (name: string, position: Position, asked: Asked) {
+    const live = yield* find(name)
+    const { error, errorPosition } = live
+    if (error === null || errorPosition !== position) {
+      const status = error === null ? "running" : `parked${errorPosition === null ? "" : ` before ${errorPosition}`}`
+      return yield* new ProjectionNotSo({ projection: name, command: "skip", status })
+    }
+    const { reason } = asked
+    const appended = yield* note({ _tag: "ProjectionEventSkipped", projection: name, position, reason, error }, asked)
+    const at = yield* Clock.currentTimeMillis
+    live.skips.set(position, { position, reason, error, principal: asked.metadata.principal ?? null, at })
+    // Only now: what is in the log holds after a crash too.
+    yield* Effect.orDie(unpark(live))
+    return appended
+  })
+
   return ProjectionRunner.of({
     status,
     waitFor,
+    requestRebuild,
+    skip,
     position: (name) => Effect.map(find(name), (member) => member.position),
     rebuild: (name) => Effect.flatMap(find(name), rebuild)
   })

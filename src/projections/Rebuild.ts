@@ -66,7 +66,8 @@ export const run = Effect.fnUntraced(function* (
   return yield* Effect.acquireUseRelease(Effect.mapError(add, broken), untilSwitched, takeAway)
 })
 
-const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, member: Member) {
+/** Fresh tables, with everything that the live ones have but their rows, in the schema of the member. */
+export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, member: Member) {
   const schema = sql(member.schema!)
   yield* sql.withTransaction(
     Effect.gen(function* () {
@@ -105,14 +106,17 @@ export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Memb
     })
   )
 
-const discard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, key: string) {
+/** Takes away the tables and the checkpoint of a copy that is not wanted any more. */
+export const discard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, key: string) {
   yield* sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`
   yield* Checkpoints.remove(sql, key)
 })
 
-/** Rebuilds that a process left behind when it died: begun again when somebody asks. */
+/** Rebuilds that a process left behind when it died, taken away; answers the names of their projections. */
 export const discardLeftovers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   const left = yield* sql<{ name: string }>`
-    SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild'`
-  for (const { name } of left) yield* discard(sql, schemaOf(name.replace(/#rebuild$/, "")), name)
+    SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild' ORDER BY name`
+  const names = left.map(({ name }) => name.replace(/#rebuild$/, ""))
+  for (const name of names) yield* discard(sql, schemaOf(name), `${name}#rebuild`)
+  return names
 })

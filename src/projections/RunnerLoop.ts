@@ -5,7 +5,10 @@ import * as Batch from "./Batch.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import { type Group, groups, headOf, type Member } from "./Member.ts"
 import type { Projection } from "./Projection.ts"
+import * as Poison from "./Poison.ts"
 import * as Rebuild from "./Rebuild.ts"
+import * as Skips from "./Skips.ts"
+import type { Skip } from "./Skips.ts"
 
 /** Events a page: as many as fit into a transaction of `transactionMsMax`, between these bounds. */
 const pageFirst = 2_000
@@ -35,7 +38,10 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
   const store = yield* EventStore
   const sql = yield* SqlClient.SqlClient
   const began = yield* Clock.currentTimeMillis
-  const members = new Map(projections.map((projection) => [projection.name as string, fresh(projection, null, began)]))
+  const members = new Map<string, Member>()
+  for (const projection of projections) {
+    members.set(projection.name, fresh(projection, null, began, yield* Effect.orDie(Skips.of(projection.name))))
+  }
   // Released whenever something moved: everybody who waits looks again.
   const moved = yield* Latch.make()
   const hints = yield* Queue.sliding<void>(1)
@@ -54,10 +60,14 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
 
   const park = Effect.fnUntraced(function* ({ cause, key, message }: Batch.Poisoned) {
     yield* Effect.logError(`projection ${key} is parked: ${message}`, cause)
-    const member = members.get(key)
-    if (member !== undefined) member.error = message
     yield* reload()
+    const member = members.get(key)
+    if (member !== undefined) {
+      member.errorPosition = yield* Poison.locate(member, pageLimit)
+      member.error = message
+    }
     yield* Checkpoints.setError(sql, key, message)
+    yield* moved.release
   })
 
   const advance = Effect.fnUntraced(
@@ -86,6 +96,7 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
     live.handler = rebuilt.handler
     live.position = rebuilt.position
     live.error = null
+    live.errorPosition = null
     members.delete(rebuilt.key)
     yield* moved.release
   })
@@ -149,7 +160,7 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
     Rebuild.run(
       sql,
       live,
-      Effect.map(Clock.currentTimeMillis, (now) => fresh(live.projection, Rebuild.schemaOf(live.key), now)),
+      Effect.map(Clock.currentTimeMillis, (now) => fresh(live.projection, Rebuild.schemaOf(live.key), now, live.skips)),
       {
         members,
         changed: Effect.timeoutOption(moved.await, waitMsMax)
@@ -157,25 +168,44 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
     ).pipe(oneRebuild.withPermits(1))
 
   yield* Checkpoints.register(sql, [...members.keys()])
-  yield* Rebuild.discardLeftovers(sql)
+  const left = yield* Rebuild.discardLeftovers(sql)
   yield* reload()
   yield* store.changes.pipe(
     Stream.runForEach(() => Queue.offer(hints, undefined)),
     Effect.forkScoped
   )
   yield* Effect.forkScoped(loop)
+  // A rebuild that died with its process begins again by itself: somebody wanted it.
+  for (const name of left) {
+    const live = members.get(name)
+    if (live !== undefined) yield* Effect.forkScoped(Effect.ignore(rebuild(live), { log: "Warn" }))
+  }
+  /** A parked projection tries again from where it stands. */
+  const unpark = Effect.fnUntraced(function* (member: Member) {
+    member.error = null
+    member.errorPosition = null
+    yield* Checkpoints.setError(sql, member.key, null)
+    yield* Queue.offer(hints, undefined)
+  })
   /** Ends when something moved, and soon in any case; meanwhile the log is looked at. */
   const changed = Effect.andThen(Queue.offer(hints, undefined), Effect.timeoutOption(moved.await, waitMsMax))
-  return { members: members as ReadonlyMap<string, Member>, changed, rebuild }
+  return { members: members as ReadonlyMap<string, Member>, changed, rebuild, unpark }
 })
 
-const fresh = (projection: Projection, schema: string | null, heartbeatAt: number): Member => ({
+const fresh = (
+  projection: Projection,
+  schema: string | null,
+  heartbeatAt: number,
+  skips: Map<string, Skip>
+): Member => ({
   key: schema === null ? projection.name : rebuildKey(projection.name),
   projection,
   schema,
   handler: projection.make(),
   position: null,
   error: null,
+  errorPosition: null,
+  skips,
   eventsRead: 0,
   heartbeatAt
 })

@@ -21,6 +21,8 @@ export interface JobContext<Parameters extends object = JsonObject> {
   readonly attempt: number
   /** The same for each attempt of this step: hand it to services that deduplicate. */
   readonly idempotencyKey: string
+  /** W3C trace context of this attempt, to send along with requests; undefined while nothing is traced. */
+  readonly traceparent: string | undefined
   /** Of the run; undefined for a run without one. */
   readonly partitionKey: string | undefined
   /** Defaults of the workflow, then the run's, then the step's, with templates filled in. */

@@ -194,15 +194,24 @@ describe("a backfill that cannot be", () => {
   )
 
   it.live("all of an asset with time windows are those of its lookback; without one it is refused", () => {
-    const endless = partitioned({ type: "timeWindow", granularity: "day", timezone: "UTC" })
-    return play({ jobs: [making()], workflows: { ...daily, endless: endless.days } }, () =>
-      Effect.gen(function* () {
-        yield* succeeded("days", "2024-01-01")
-        const backfills = yield* Backfills
-        assert.strictEqual((yield* backfills.plan({ workflow: "days", partitions: "all" })).total, 3)
-        const refused = yield* Effect.flip(backfills.plan({ workflow: "endless", partitions: "all" }))
-        assert.include(JSON.stringify(refused), "lookbackWindows")
-      })
+    const day = { type: "timeWindow", granularity: "day", timezone: "UTC" }
+    const endless = partitioned(day)
+    return play(
+      {
+        jobs: [making()],
+        workflows: {
+          ...daily,
+          endless: { steps: [{ ...endless.days.steps[0], produces: [{ assetId: "nights", partitioning: day }] }] }
+        }
+      },
+      () =>
+        Effect.gen(function* () {
+          yield* succeeded("days", "2024-01-01")
+          const backfills = yield* Backfills
+          assert.strictEqual((yield* backfills.plan({ workflow: "days", partitions: "all" })).total, 3)
+          const refused = yield* Effect.flip(backfills.plan({ workflow: "endless", partitions: "all" }))
+          assert.include(JSON.stringify(refused), "lookbackWindows")
+        })
     )
   })
 

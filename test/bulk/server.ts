@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import type * as Server from "../../src/http/Server.ts"
+import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { defineJob, PermanentFailure } from "../../src/index.ts"
 import * as Fakes from "../http/Fakes.ts"
 import { send, server } from "../http/Harness.ts"
@@ -48,7 +49,9 @@ export const served = <A, E>(
         Layer.provideMerge(layerMemory({ jobs: given.jobs, baseDir })),
         Layer.orDie
       )
-      const behind = Lists.layer(state).pipe(Layer.provideMerge(Layer.mergeAll(Fakes.inventory, engine)))
+      const behind = Lists.layer(state).pipe(
+        Layer.provideMerge(Layer.mergeAll(Fakes.inventory, TokenUses.layerMemory, engine))
+      )
       return yield* Effect.provide(body, server(state, behind))
     })
   )

@@ -32,7 +32,16 @@ describe("the settings of a server", () => {
       storeSettleMs: 2_000,
       redis: null,
       openLineage: null,
+      telemetry: { exported: null, log: { level: "Info", format: null } },
+      security: {
+        oidc: null,
+        rateLimits: { perSecond: 2_000, burst: 4_000, failuresPerMinute: 600 },
+        corsOrigins: [],
+        tls: null
+      },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
+      signing: { keyFile: null, intervalMs: 3_600_000 },
+      integrityIntervalMs: null,
       notices: []
     })
   })
@@ -57,9 +66,13 @@ describe("the settings of a server", () => {
     )
     assert.match(fault({}, { port: "" }), /^--port: must be/)
     assert.match(fault({ KINTSUGI_RECOVERY: "yes" }), /^KINTSUGI_RECOVERY: must be on or off, not "yes"$/)
+    assert.match(fault({ KINTSUGI_INTEGRITY_INTERVAL_MS: "1h" }), /^KINTSUGI_INTEGRITY_INTERVAL_MS: must be a whole/)
     assert.match(fault({ KINTSUGI_CONCURRENCY: "0" }), /^KINTSUGI_CONCURRENCY: must be a whole number from 1 to/)
     assert.match(fault({ KINTSUGI_DRAIN_MS: "10s" }), /^KINTSUGI_DRAIN_MS: must be a whole number of milliseconds/)
     assert.match(fault({ KINTSUGI_CRASH_LIMIT: "-1" }), /^KINTSUGI_CRASH_LIMIT: /)
+    assert.match(fault({ KINTSUGI_SIGN_INTERVAL_MS: "60000" }), /^KINTSUGI_SIGN_INTERVAL_MS: .* KINTSUGI_SIGN_KEY_FILE/)
+    const signed = { KINTSUGI_SIGN_KEY_FILE: "k.pem", KINTSUGI_SIGN_INTERVAL_MS: "1" }
+    assert.match(fault(signed), /^KINTSUGI_SIGN_INTERVAL_MS: must be a whole number of milliseconds from 1000/)
     assert.match(fault({ KINTSUGI_STORE_SETTLE_MS: "1.5" }), /^KINTSUGI_STORE_SETTLE_MS: /)
     assert.match(fault({ ASSET_MATERIALIZER_MAX_BACKOFF_MS: "x" }), /^ASSET_MATERIALIZER_MAX_BACKOFF_MS: /)
     assert.match(fault({}, { host: "a b" }), /^--host: must be a host name/)
@@ -129,15 +142,18 @@ describe("the settings of a server", () => {
     const given = { OPENLINEAGE_URL: "http://marquez" }
     assert.match(fault({ ...given, OPENLINEAGE_ENDPOINT: "a?b" }), /^OPENLINEAGE_ENDPOINT: must be a path/)
     assert.match(fault({ ...given, OPENLINEAGE_API_KEY: "a b" }), /^OPENLINEAGE_API_KEY: must be visible ASCII/)
-    assert.isNull(all({ OPENLINEAGE_NAMESPACE: "x" }).openLineage)
+    for (const name of ["OPENLINEAGE_ENDPOINT", "OPENLINEAGE_API_KEY", "OPENLINEAGE_NAMESPACE"]) {
+      assert.match(fault({ [name]: "x" }), new RegExp(`^${name}: must be left out where OPENLINEAGE_URL is not set`))
+    }
   })
 
-  it("say that telemetry is not exported yet, when somebody asks for it", () => {
-    assert.deepStrictEqual(all({ OTEL_SERVICE_NAME: "x" }).notices, [])
-    assert.match(
-      all({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://x" }).notices[0] ?? "",
-      /^OTEL_EXPORTER_OTLP_ENDPOINT is set/
-    )
+  it("are refused where the first pause of the materializer is longer than its longest", () => {
+    const base = "ASSET_MATERIALIZER_BASE_BACKOFF_MS"
+    const max = "ASSET_MATERIALIZER_MAX_BACKOFF_MS"
+    assert.match(fault({ [base]: "2000", [max]: "1000" }), new RegExp(`^${base}: must be at most ${max} .1000.`))
+    assert.match(fault({ [max]: "1000" }), new RegExp(`^${max}: must be at least ${base} .120000.`))
+    assert.match(fault({ [base]: "1800001" }), new RegExp(`^${base}: `))
+    assert.strictEqual(all({ [base]: "5", [max]: "5" }).materializer.maxBackoffMs, 5)
   })
 })
 

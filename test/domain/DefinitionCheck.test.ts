@@ -259,3 +259,64 @@ describe("DefinitionCheck", () => {
     assert.isBelow(performance.now() - started, 2_000)
   })
 })
+
+describe("parameters that a definition gives", () => {
+  const parametersSchema = {
+    type: "object",
+    properties: { n: { type: "integer" }, window: { type: "object", required: ["start"] } },
+    required: ["n"]
+  }
+  const day = { assetId: "x", partitioning: { type: "timeWindow", granularity: "day" } }
+  const schedule = { cron: "* * * * * *" }
+
+  it("must satisfy the schema where a schedule starts runs: nobody gives them other parameters", () => {
+    assert.deepStrictEqual(faults([{ id: "a" }], { parametersSchema }), [])
+    const [refused, ...more] = faults([{ id: "a" }], { parametersSchema, schedule })
+    assert.match(refused ?? "", /^defaultParameters.*: .*required.*, or each run by the schedule is refused/)
+    assert.deepStrictEqual(more, [])
+    assert.deepStrictEqual(faults([{ id: "a" }], { parametersSchema, schedule, defaultParameters: { n: 1 } }), [])
+    const policy = { ...day, autoMaterialize: { parameterDefaults: { n: 1 } } }
+    assert.deepStrictEqual(faults([{ id: "a", produces: [policy] }], { parametersSchema, schedule }), [])
+    const windowed = { ...parametersSchema, required: ["n", "window"] }
+    const given = { parametersSchema: windowed, schedule, defaultParameters: { n: 1 } }
+    assert.deepStrictEqual(faults([{ id: "a", produces: [day] }], given), [])
+    assert.lengthOf(faults([{ id: "a" }], given), 1)
+  })
+
+  it("are refused with their path where no run could make a policy's right", () => {
+    const made = (parameterDefaults: object, more: object = {}) =>
+      faults([{ id: "a", produces: [{ assetId: "x", autoMaterialize: { parameterDefaults, ...more } }] }], {
+        parametersSchema
+      })
+    const [refused, ...others] = made({ n: "many" })
+    assert.match(refused ?? "", /^steps\[0\]\.produces\[0\]\.autoMaterialize\.parameterDefaults\.n: /)
+    assert.deepStrictEqual(others, [])
+    assert.deepStrictEqual(made({ other: true }), [], "the required n may come with the run")
+    assert.deepStrictEqual(made({ n: "many" }, { enabled: false }), [], "nothing starts with them")
+  })
+
+  it("`schedule.window` is refused where there are no windows", () => {
+    const previous = { schedule: { ...schedule, window: "previous" } }
+    assert.match(faults([{ id: "a" }], previous).join(), /^schedule\.window: "previous" is only for/)
+    const listed = { assetId: "x", partitioning: { type: "static", keys: ["a"] } }
+    assert.lengthOf(faults([{ id: "a", produces: [listed] }], previous), 1)
+    assert.deepStrictEqual(faults([{ id: "a", produces: [day] }], previous), [])
+  })
+})
+
+describe("headers of an http step", () => {
+  const asked = (headers: object) =>
+    faultsOf({ slug: "asks", steps: [{ id: "ask", type: "http", request: { url: "http://x/", headers } }] })
+
+  it("are refused with their path where they hold what no header can carry", () => {
+    const found = asked({
+      "x-a": "one\r\nX-B: two",
+      "x-c": { env: "TOKEN", prefix: "Bearer\n" },
+      "x-d": "€ {{ run.id }}"
+    })
+    const paths = found.map((fault) => fault.replace(/: must.*/, ""))
+    const at = "steps[0].request.headers"
+    assert.deepStrictEqual(paths, [`${at}.x-a`, `${at}.x-c.prefix`, `${at}.x-d`])
+    assert.deepStrictEqual(asked({ "x-a": "tab\té {{\n run.id }}", "x-c": { env: "TOKEN", prefix: "Bearer " } }), [])
+  })
+})

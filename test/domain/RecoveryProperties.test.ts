@@ -109,6 +109,8 @@ const command: fc.Arbitrary<Move["command"]> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Retry" as const })) },
   { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Cancel" as const, reason: "operator" })) },
+  { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Pause" as const, reason: "operator" })) },
+  { weight: 3, arbitrary: fc.constant(() => ({ _tag: "Resume" as const })) },
   { weight: 1, arbitrary: fc.constant(() => ({ _tag: "Read" as const })) }
 )
 const moves = fc.array(fc.record({ wait: fc.constantFrom(0, 0, 0, 1_000, 60_000, coolDownMs), command }), {
@@ -154,6 +156,17 @@ const lastRound = (history: ReadonlyArray<Event>) =>
   history.slice(history.findLastIndex(({ _tag }) => _tag === "RecoveryRequested"))
 
 describe("Recovery, whatever is sent to it in whatever order", () => {
+  it("a paused recovery begins no attempt, and demands none to be planned or begun (F45)", () => {
+    always(({ after, before, events }) => {
+      if (before.paused && events[0]?._tag !== "RecoveryResumed" && events[0]?._tag !== "RecoveryRequested") {
+        for (const { _tag } of events) assert.notStrictEqual(_tag, "RecoveryScheduled")
+      }
+      if (!after.paused) return
+      assert.isFalse(isTerminal(after))
+      for (const { _tag } of RecoveryDemand.demands(after)) assert.notInclude(["Plan", "NextAttempt", "Release"], _tag)
+    })
+  })
+
   it("the lists reach every event, so that the rules below are about something", () => {
     const seen = new Set<string>()
     always((_, history) => {
@@ -270,7 +283,8 @@ describe("Recovery, whatever is sent to it in whatever order", () => {
         assert.isNull(RecoveryDemand.waitsOnKeys(after))
       } else {
         assert.isNotNull(wakeAt)
-        assert(demands.length > 0 || RecoveryDemand.waitsOnKeys(after) !== null, after.phase)
+        const waits = RecoveryDemand.waitsOnKeys(after) !== null || after.paused
+        assert(demands.length > 0 || waits, after.phase)
       }
     })
   })

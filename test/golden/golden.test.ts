@@ -1,13 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
+import * as AccessToken from "../../src/domain/AccessToken.ts"
 import * as Asset from "../../src/domain/Asset.ts"
+import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as BulkEvents from "../../src/domain/bulk/BulkEvents.ts"
+import * as Delivery from "../../src/domain/Delivery.ts"
+import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
+import * as LogRoot from "../../src/domain/LogRoot.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
+import * as ProjectionSteering from "../../src/domain/ProjectionSteering.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
 import * as RunKey from "../../src/domain/RunKey.ts"
@@ -50,7 +56,13 @@ const categories: Readonly<Record<string, Category>> = {
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),
-  keys: category(PartitionKeys.Event)
+  keys: category(PartitionKeys.Event),
+  token: category(AccessToken.Event),
+  log: category(LogRoot.Event),
+  projection: category(ProjectionSteering.Event),
+  attention: category(Attention.Event),
+  delivery: category(Delivery.Event),
+  integrity: category(IntegrityEvents.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

@@ -5,6 +5,7 @@ import { HttpApiMiddleware, HttpApiTest } from "effect/http-api"
 import { TestClock } from "effect/testing"
 import { Api } from "../../src/http/api/Api.ts"
 import { Authorization } from "../../src/http/api/Guards.ts"
+import { Admission, rateLimitsDefault } from "../../src/http/Admission.ts"
 import { Authenticate } from "../../src/http/Authenticate.ts"
 import * as AuthorizationLive from "../../src/http/AuthorizationLive.ts"
 import * as Rules from "../../src/http/Rules.ts"
@@ -90,7 +91,10 @@ describe("a request that nobody answers", () => {
     Layer.provideMerge(
       Layer.mergeAll(
         bearer,
-        AuthorizationLive.layer.pipe(Layer.provide(Authenticate.layerOneToken(Redacted.make(token)))),
+        AuthorizationLive.layer.pipe(
+          Layer.provide(Admission.layer(rateLimitsDefault)),
+          Layer.provide(Authenticate.layerOneToken(Redacted.make(token)))
+        ),
         Rules.layerRequestRules,
         Rules.layerBodyRules,
         HttpServer.layerServices

@@ -1,9 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { connect } from "node:net"
-import { EventStore } from "../../src/eventstore/EventStore.ts"
+import { EventStore, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import type { EventView } from "../../src/http/api/EventSchema.ts"
+import { lineOf } from "../../src/http/EventLine.ts"
+import { viewOf } from "../../src/http/EventShape.ts"
 import { Listening } from "../../src/http/Server.ts"
 import * as Fakes from "./Fakes.ts"
 import { send, server, token } from "./Harness.ts"
@@ -120,15 +122,38 @@ layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
     })
   )
 
-  it.effect("a position beyond every number that the database has is asked for in words that it takes", () =>
+  it.effect("a position that the log has not reached is refused with where the log ends, however far it is", () =>
     Effect.gen(function* () {
-      for (const epoch of ["ffffffff", "00000001"]) {
-        const after = `${epoch}-${"f".repeat(16)}-${"f".repeat(16)}`
-        const { status, text } = yield* send("GET", `/api/v1/events?after=${after}`)
-        assert.strictEqual(status, 200)
-        assert.strictEqual(text, "")
-        assert.match(reading.after.at(-1)!, /^[0-7][0-9a-f]{7}-f{16}-7f{15}$/)
+      const end = yield* Effect.flatMap(EventStore, (store) => store.head)
+      const next = Fakes.position(Number.parseInt(end.slice(-16), 16) + 1)
+      for (const after of [next, `ffffffff-${"f".repeat(16)}-${"f".repeat(16)}`]) {
+        for (const path of ["/api/v1/events", "/api/v1/events/stream"]) {
+          const { json, status } = yield* send("GET", `${path}?after=${after}`)
+          assert.strictEqual(status, 400)
+          assert.deepInclude((json.errors as ReadonlyArray<object>)[0], { in: "query", path: "after" })
+          assert.include(JSON.stringify(json.errors), end)
+        }
+        const resumed = yield* send("GET", "/api/v1/events/stream", { headers: { "last-event-id": after } })
+        assert.strictEqual(resumed.status, 400)
       }
+      assert.strictEqual((yield* send("GET", `/api/v1/events?after=${end}`)).text, "")
+    })
+  )
+
+  it.effect("a line is what the event's view says, also of a payload and of names that need care", () =>
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const recorded = (payload: string, streamName: string): RecordedEvent => ({
+        ...{ type: 'Odd"\n', schemaVersion: 2, payload, metadata: { principal: "é\u2028" }, recordedAt: 1.5e12 },
+        ...{ hash: "00", streamName, streamVersion: 3, position: Fakes.position(3) }
+      })
+      const kept = yield* store.readAll({ after: null, limit: 10 })
+      const odd = ['{"trigger":{"type":"recovery","recoveryId":"r9"}}', '{\n "a": 1 }', '{"runId":"r1"}', "{}"]
+      const all = odd.flatMap((payload) =>
+        ["run-1", "asset-1", 'recovery-"1', "odd"].map((id) => recorded(payload, id))
+      )
+      for (const event of [...kept.events, ...all])
+        assert.strictEqual(lineOf(event), `${JSON.stringify(viewOf(event))}\n`)
     })
   )
 
@@ -212,6 +237,35 @@ layer(fresh(), { excludeTestServices: true })("a client that does not read", (it
       yield* until((text) => text.includes("retry:"))
       yield* append("run-after", "Z")
       assert.include(yield* until((text) => text.includes("event: Z")), "event: Z")
+    })
+  )
+
+  it.effect("of the export holds the server to a few pages, and a break in the middle is resumed without a gap", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Listening
+      const before = reading.pages
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const socket = connect(port, "127.0.0.1").pause()
+          socket.write(`GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+          return socket
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.sleep("500 millis")
+      const stalled = reading.pages
+      assert.isAbove(stalled, before)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(reading.pages, stalled)
+      // The whole log is some 20 MB, and a page 1 MiB.
+      assert.isBelow(stalled - before, 14)
+      socket.destroy()
+      const whole = (yield* send("GET", "/api/v1/events")).text
+      const cut = whole.slice(0, Math.trunc(whole.length / 2))
+      const kept = cut.slice(0, cut.lastIndexOf("\n") + 1)
+      const { position } = JSON.parse(kept.trimEnd().split("\n").at(-1)!)
+      const rest = (yield* send("GET", `/api/v1/events?after=${position}`)).text
+      assert.isTrue(kept + rest === whole, "the two parts are the whole")
     })
   )
 })

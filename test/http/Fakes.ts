@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Announcements } from "../../src/actors/Announcements.ts"
 import { AssetCommands } from "../../src/actors/AssetCommands.ts"
+import { AttentionDesk } from "../../src/actors/AttentionDesk.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
@@ -14,8 +15,11 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { DeliveryCommands } from "../../src/actors/DeliveryActor.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
+import { Tokens } from "../../src/actors/Tokens.ts"
 import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { IllegalRecoveryTransition } from "../../src/domain/recovery/RecoveryDecide.ts"
 import type { RecoveryView } from "../../src/domain/recovery/RecoveryView.ts"
@@ -23,9 +27,14 @@ import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
+import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
+import { Deliveries } from "../../src/notify/Deliveries.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
+import { TokenUses } from "../../src/projections/TokenUses.ts"
+import { BeforeHistory } from "../../src/projections/QueueHealthHistory.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
 
 export const position = (count: number): Position =>
@@ -108,18 +117,28 @@ export type FakeState = ReturnType<typeof makeState>
 /** Runs `ok-*` are running, `failed-*` have failed; workflow `silent` never answers, `broken` dies, `away` is away. */
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
-/** Lists of assets that nobody asks for. */
-export const inventory = Layer.mock(Inventory, {})
+/** Lists of assets that nobody asks for, and read models that nobody does anything to. */
+export const inventory = Layer.mergeAll(
+  Layer.mock(Inventory, {}),
+  Layer.mock(ProjectionControl, {}),
+  Layer.mock(AttentionReads, {}),
+  Layer.mock(Deliveries, {})
+)
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
   Layer.mock(BulkOperations, {}),
+  Layer.mock(Integrity, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
+  Layer.mock(AttentionDesk, {}),
+  Layer.mock(DeliveryCommands, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),
+  // Nobody but the admin is known.
+  Layer.mock(Tokens, { identify: () => Effect.succeed(null) }),
   inventory,
   Definitions.layer,
   // Takes whatever is announced.
@@ -130,7 +149,7 @@ const others = Layer.mergeAll(
 )
 
 /** What stands behind the routes. */
-export type Behind = Layer.Success<typeof others> | Engine | Reads | EventStore
+export type Behind = Layer.Success<typeof others> | Engine | Reads | TokenUses | EventStore
 
 const commands = (state: FakeState) =>
   Layer.sync(Engine, () => {
@@ -319,7 +338,7 @@ export const reads = (state: FakeState) => {
     at: "2026-01-01T00:00:00.000Z",
     readAt: state.marked.get(id) ?? null
   })
-  return Layer.sync(Reads, () =>
+  const lists = Layer.sync(Reads, () =>
     Reads.of({
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
@@ -347,11 +366,13 @@ export const reads = (state: FakeState) => {
           recoveries: { active: 1, succeeded: 0, failed: 0 },
           byWorkflow: []
         }),
+      queueHealthAt: () => Effect.fail(new BeforeHistory({ oldest: "2026-01-01T00:00:00.000Z" })),
       metrics: Effect.sync(() => state.metrics),
       projections: Effect.sync(() => state.projections),
       horizonHolder: Effect.succeed({ pid: 4711, ageMs: 61_000, database: "other" })
     })
   )
+  return Layer.merge(lists, TokenUses.layerMemory)
 }
 
 export const layer = (state: FakeState) => Layer.mergeAll(engine(state), reads(state), MemoryEventStore.layer)

@@ -4,9 +4,17 @@ import * as Fakes from "./Fakes.ts"
 
 export const token = "correct-horse-battery-staple"
 
+export type ServerSettings = Omit<Server.ServerOptions, "host" | "port" | "token">
+
 /** A real server on a free port, in front of fakes of what lies behind it. */
-export const server = (state: Fakes.FakeState, behind: Layer.Layer<Fakes.Behind> = Fakes.layer(state)) =>
-  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(Layer.provideMerge(behind))
+export const server = (
+  state: Fakes.FakeState,
+  behind: Layer.Layer<Fakes.Behind> = Fakes.layer(state),
+  settings: ServerSettings = {}
+) =>
+  Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token), ...settings }).pipe(
+    Layer.provideMerge(behind)
+  )
 
 export interface Answer {
   readonly status: number

@@ -23,7 +23,11 @@ const projection = (name: string, heartbeatAgeMs: number, error: string | null =
   lagEvents: 12,
   heartbeatAgeMs,
   error,
-  rebuilding: false
+  errorPosition: null,
+  rebuilding: false,
+  rebuild: null,
+  lastRebuild: null,
+  skipped: []
 })
 
 const behind = Layer.mergeAll(Fakes.engine(state), Fakes.reads(state), store)

@@ -4,6 +4,7 @@ import { Api } from "../../src/http/api/Api.ts"
 
 interface Operation {
   readonly operationId: string
+  readonly parameters?: ReadonlyArray<{ readonly name: string }>
   readonly security: ReadonlyArray<unknown>
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>
 }
@@ -30,14 +31,22 @@ const routes = [
   "POST /api/v1/runs/{id}/recover",
   "GET /api/v1/recoveries",
   "GET /api/v1/recoveries/{id}",
+  "GET /api/v1/recoveries/{id}/chain",
   "POST /api/v1/recoveries/plan",
   "POST /api/v1/recoveries/{id}/retry",
   "POST /api/v1/recoveries/{id}/cancel",
   "POST /api/v1/assets/{assetId}/produced",
+  "GET /api/v1/admin/attention",
+  "POST /api/v1/admin/attention/{id}/mute",
+  "POST /api/v1/admin/attention/{id}/unmute",
   "GET /api/v1/admin/queue-health",
   "GET /api/v1/admin/stores",
   "GET /api/v1/admin/projections",
+  "POST /api/v1/admin/projections/{name}/rebuild",
+  "POST /api/v1/admin/projections/{name}/skip",
   "GET /api/v1/notifications",
+  "GET /api/v1/notifications/deliveries",
+  "POST /api/v1/notifications/deliveries/{id}/retry",
   "POST /api/v1/notifications/{id}/read",
   "GET /api/v1/events",
   "GET /api/v1/events/stream",
@@ -51,11 +60,19 @@ const routes = [
   "GET /api/v1/bulk",
   "GET /api/v1/bulk/{id}",
   "POST /api/v1/bulk/{id}/cancel",
+  "POST /api/v1/integrity/checks",
+  "GET /api/v1/integrity/findings",
+  "POST /api/v1/integrity/recover",
   "POST /api/v1/assets/{assetId}/provenance",
   "GET /api/v1/stores/{store}/objects",
   "GET /api/v1/bus/dead-letters",
   "POST /api/v1/bus/dead-letters/{id}/retry",
   "POST /api/v1/bus/dead-letters/{id}/discard",
+  "POST /api/v1/admin/tokens",
+  "GET /api/v1/admin/tokens",
+  "GET /api/v1/admin/tokens/{id}",
+  "POST /api/v1/admin/tokens/{id}/rotate",
+  "DELETE /api/v1/admin/tokens/{id}",
   "GET /metrics",
   "GET /api/v1/runs/{id}/diff",
   "POST /api/v1/runs/{id}/steps/{stepId}/retry",
@@ -127,6 +144,26 @@ describe("the OpenAPI document", () => {
     ])
     assert.includeMembers(statuses("PUT /api/v1/workflows/{slug}"), ["200", "201", "400", "409", "422", "503"])
     assert.includeMembers(statuses("GET /api/v1/runs"), ["200", "400", "401", "500", "503"])
+  })
+
+  it("lets every list and count wait for a position, but those that are read from streams or from memory", () => {
+    const current = [
+      // Definitions are in memory; a run's events are its stream; the log is the log; a store's listing is the store's.
+      ...["GET /api/v1/workflows", "GET /api/v1/runs/{id}/events", "GET /api/v1/stores/{store}/objects"]
+    ]
+    const gets = operations.filter(({ route }) => route.startsWith("GET /api/v1/"))
+    const takes = (operation: Operation) => (operation.parameters ?? []).some(({ name }) => name === "minPosition")
+    const isListed = ({ responses }: Operation) => JSON.stringify(responses["200"]).includes('"nextCursor"')
+    const lists = gets.filter(({ operation }) => isListed(operation))
+    assert.isAtLeast(lists.length, 10)
+    for (const { operation, route } of lists) assert.strictEqual(takes(operation), !current.includes(route), route)
+    const counts = gets.filter(({ operation }) => takes(operation) && !isListed(operation)).map(({ route }) => route)
+    assert.includeMembers(counts, ["GET /api/v1/admin/queue-health", "GET /api/v1/lineage"])
+    // Who takes it can be behind it.
+    for (const { operation, route } of gets.filter(({ operation }) => takes(operation))) {
+      assert.include(Object.keys(operation.responses), "503", route)
+      assert.include(JSON.stringify(operation.responses["503"]), "ProjectionBehindProblem", route)
+    }
   })
 
   it("is plain JSON without a reference to nowhere", () => {

@@ -4,6 +4,7 @@ import { connect } from "node:net"
 import { Listening } from "../../src/http/Server.ts"
 import * as Fakes from "./Fakes.ts"
 import { send, server } from "./Harness.ts"
+import { append } from "./Log.ts"
 
 const state = Fakes.makeState()
 
@@ -93,6 +94,7 @@ layer(server(state), { excludeTestServices: true })("routes", (it) => {
 
   it.effect("`at` takes a position and an ISO time, and the engine gets it as it is", () =>
     Effect.gen(function* () {
+      yield* append("limit-1", "A", "B", "C", "D", "E")
       yield* send("GET", `/api/v1/runs/ok-1?at=${Fakes.position(5)}`)
       assert.strictEqual(state.at.at(-1), Fakes.position(5))
       yield* send("GET", "/api/v1/recoveries/ok-1?at=2026-01-01T00:00:00Z")

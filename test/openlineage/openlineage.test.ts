@@ -148,6 +148,34 @@ describe("OpenLineage run events", () => {
     )
   )
 
+  it.live("say that a fan-out began before its children, and before it ended or could not be expanded", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { events, url } = yield* receiver
+        const fan = (over: string) => ({
+          steps: [{ id: "each", type: "fanOut", over, step: { jobSlug: "child" } }]
+        })
+        const fanned = { fans: fan("{{ parameters.items }}"), wrong: fan("{{ run.id }}") }
+        yield* playTo(url)({ jobs: [defineJob({ slug: "child", run: () => ({}) })], workflows: fanned }, () =>
+          Effect.gen(function* () {
+            yield* succeeded("fans", undefined, { items: [1] })
+            yield* arrived(events, "COMPLETE fans")
+            assert.deepStrictEqual(events.map(told), [
+              ...["START fans", "START fans.each", "START fans.each[0]"],
+              ...["COMPLETE fans.each[0]", "COMPLETE fans.each", "COMPLETE fans"]
+            ])
+            assert.strictEqual(events[1]!.run.runId, events[4]!.run.runId)
+            yield* ran("wrong")
+            yield* arrived(events, "FAIL wrong")
+            const [, start, fail] = events.slice(6)
+            assert.deepStrictEqual([told(start!), told(fail!)], ["START wrong.each", "FAIL wrong.each"])
+            assert.strictEqual(start!.run.runId, fail!.run.runId)
+          })
+        )
+      })
+    )
+  )
+
   it.live("wait for a receiver that is away, lose none, and pass over one that it refuses", () =>
     Effect.scoped(
       Effect.gen(function* () {

@@ -4,6 +4,7 @@ import { Backfills } from "../../src/actors/Backfills.ts"
 import { BulkOperations } from "../../src/actors/BulkOperations.ts"
 import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { Engine } from "../../src/actors/Engine.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
@@ -22,6 +23,7 @@ export interface Process {
   readonly steering: RunSteering["Service"] | null
   /** Null with the engine. */
   readonly bulks: BulkOperations["Service"] | null
+  readonly integrity: Integrity["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
   /** Ends at once, as by `kill -9`: nothing that it does from now on reaches the log. */
@@ -79,6 +81,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
     announcements: started === null ? null : Context.get(started, Announcements),
     bulks: started === null ? null : Context.get(started, BulkOperations),
     steering: started === null ? null : Context.get(started, RunSteering),
+    integrity: started === null ? null : Context.get(started, Integrity),
     died: Deferred.await(death),
     // What it leaves running is ended in the background; its drain can write nothing any more.
     kill: Effect.andThen(Effect.sync(die), Effect.asVoid(Effect.forkDetach(stop))),

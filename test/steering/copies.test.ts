@@ -80,7 +80,7 @@ describe("a new run from an old one", () => {
         ...stepFor(id, { retryPolicy: once }),
         dependsOn
       })
-      const graph = { steps: [step("a"), step("b", "a"), step("c", "b"), step("d", "a"), step("e", "d", "c")] }
+      const graph = { steps: [step("a"), step("b", "a"), step("c", "b"), step("d", "a"), step("e", "d")] }
       return play({ jobs: ["a", "b", "c", "d", "e"].map(job), workflows: { graph } }, () =>
         Effect.gen(function* () {
           const steering = yield* RunSteering
@@ -92,7 +92,7 @@ describe("a new run from an old one", () => {
           assert.deepStrictEqual(forked.run.trigger, { type: "manual", forkOf: run.id, fromStep: "b" })
           const after = yield* ended(forked.run.id)
           assert.strictEqual(after.status, "succeeded")
-          assert.deepStrictEqual(calls, ["b", "c", "e"])
+          assert.deepStrictEqual(calls.sort(), ["b", "c", "e"])
           assert.strictEqual(stepOf(after, "d").status, "skipped")
           assert.deepStrictEqual(stepOf(after, "d").result, stepOf(run, "d").result)
 
@@ -100,7 +100,7 @@ describe("a new run from an old one", () => {
           calls.length = 0
           const again = yield* steering.replay(forked.run.id, false)
           assert.strictEqual((yield* ended(again.run.id)).status, "succeeded")
-          assert.deepStrictEqual(calls, ["b", "c", "e"])
+          assert.deepStrictEqual(calls.sort(), ["b", "c", "e"])
           const unknown = yield* Effect.flip(steering.fork(run.id, "x"))
           assert.deepInclude(unknown, { _tag: "NotFound", kind: "step" })
         })

@@ -6,6 +6,7 @@ import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { PermanentFailure, defineJob } from "../../src/index.ts"
 import { Api } from "../../src/http/api/Api.ts"
 import { Authorization, type Role } from "../../src/http/api/Guards.ts"
+import { Admission, rateLimitsDefault } from "../../src/http/Admission.ts"
 import { Authenticate } from "../../src/http/Authenticate.ts"
 import * as AuthorizationLive from "../../src/http/AuthorizationLive.ts"
 import * as Rules from "../../src/http/Rules.ts"
@@ -231,7 +232,7 @@ describe("force", () => {
       Layer.provideMerge(
         Layer.mergeAll(
           bearer,
-          AuthorizationLive.layer.pipe(Layer.provide(authenticate)),
+          AuthorizationLive.layer.pipe(Layer.provide(Admission.layer(rateLimitsDefault)), Layer.provide(authenticate)),
           Rules.layerRequestRules,
           Rules.layerBodyRules,
           HttpServer.layerServices

@@ -79,6 +79,25 @@ describe("pause and resume", () => {
     )
   })
 
+  it.live("F45: a paused workflow has nothing made or healed for its runs", () => {
+    const workflows = {
+      bases: { steps: [stepFor("make-base", { produces: ["base"] })] },
+      users: { steps: [stepFor("use-base", { consumes: ["base"] })] }
+    }
+    return play({ jobs: [makes("base"), uses("base")], workflows }, () =>
+      Effect.gen(function* () {
+        const steering = yield* RunSteering
+        yield* steering.pauseWorkflow("users", "not now")
+        const { id } = yield* start("users")
+        yield* aWhile
+        assert.deepStrictEqual(yield* recoveries, [])
+        yield* steering.resumeWorkflow("users")
+        assert.strictEqual((yield* ended(id)).status, "succeeded")
+        assert.lengthOf(yield* recoveries, 1)
+      })
+    )
+  })
+
   it.live("F45: a paused recovery begins no attempt, and its waiters wait", () => {
     let made = 0
     const door = gate()

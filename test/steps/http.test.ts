@@ -81,6 +81,32 @@ describe("an http step", () => {
     )
   })
 
+  it.live("a value that would leave its part of the path is refused, and nothing is asked", () =>
+    serving(
+      (base) => ({
+        asks: ask({ url: `${base}/a/{{ parameters.x }}/b?q={{ parameters.x }}` }),
+        begins: ask({ url: `{{ parameters.x }}` }),
+        inside: ask({ url: `${base}/a/v{{ parameters.x }}` })
+      }),
+      (server) =>
+        Effect.gen(function* () {
+          server.answer(json("well"))
+          for (const x of ["..", "."]) {
+            const { failure } = yield* ran("asks", undefined, { x })
+            assert.deepInclude(failure, { class: "permanent", code: "invalid_url" }, x)
+            assert.match(failure?.message ?? "", /^steps\.ask\.request\.url has "\." or "\.\."/)
+          }
+          for (const x of ["/a/%2e%2E/b", "\\..\\b", "/.%2e?q"].map((end) => `${server.endpoint}${end}`)) {
+            assert.deepInclude((yield* ran("begins", undefined, { x })).failure, { code: "invalid_url" }, x)
+          }
+          assert.deepStrictEqual(server.requests, [])
+          yield* succeeded("asks", undefined, { x: "..." })
+          yield* succeeded("inside", undefined, { x: ".." })
+          assert.deepStrictEqual(server.requests, ["GET /a/.../b", "GET /a/v.."])
+        })
+    )
+  )
+
   it.live.each([
     [404, "asset_missing", "no_producer", 1],
     [410, "asset_missing", "no_producer", 1],

@@ -3,6 +3,7 @@ import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Layer, type Scope } from "effect"
 import type { StoreConfigs } from "../../src/capabilities/StoreConfig.ts"
+import * as InventoryLive from "../../src/cli/InventoryLive.ts"
 import * as LocationsLive from "../../src/cli/LocationsLive.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
@@ -10,6 +11,7 @@ import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import { allProjections } from "../../src/projections/AllProjections.ts"
 import { LocationIndex } from "../../src/projections/LocationIndex.ts"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
+import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { playOn, type Settings, settings } from "./engine.ts"
 import * as Fauxqs from "./fauxqs.ts"
 import { database } from "./postgres.ts"
@@ -17,8 +19,9 @@ import { database } from "./postgres.ts"
 /** The whole engine with its log and its read models in a database of its own on the tests' server. */
 export const layerPg = (given: Settings) =>
   engine(settings(given)).pipe(
-    Layer.provideMerge(LocationsLive.layer),
+    Layer.provideMerge(Layer.merge(LocationsLive.layer, InventoryLive.layer)),
     Layer.provideMerge(LocationIndex.layer),
+    Layer.provideMerge(TokenUses.layer),
     Layer.provideMerge(ProjectionRunner.layer(allProjections)),
     Layer.provideMerge(LogFollower.layer),
     Layer.provideMerge(PgEventStore.layer),

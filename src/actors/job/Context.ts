@@ -21,6 +21,7 @@ export interface Options {
   readonly step: StepDefinition
   readonly number: number
   readonly idempotencyKey: string
+  readonly traceparent: string | undefined
   readonly parameters: JsonObject
   readonly results: Readonly<Record<string, { readonly result: unknown }>>
   readonly inputs: Readonly<Record<string, JobInput>>
@@ -69,6 +70,7 @@ export const makeContext = (options: Options): JobContext => {
     stepId: step.id,
     attempt: number,
     idempotencyKey: options.idempotencyKey,
+    traceparent: options.traceparent,
     partitionKey: run.partitionKey,
     parameters: options.parameters,
     steps: Object.fromEntries(Object.entries(results).map(([id, { result }]) => [id, result as Json])),

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Result, type Schema } from "effect"
 import type { HttpAccess } from "../../capabilities/HttpAccess.ts"
 import { classifyStatus } from "../../capabilities/httpClassification.ts"
-import { exchange, type Request, type Response, urlFault } from "../../capabilities/HttpExchange.ts"
+import { excerptBytesMax, exchange, type Request, type Response, urlFault } from "../../capabilities/HttpExchange.ts"
 import type { StepDefinition } from "../../domain/Definition.ts"
 import { type Failure, storable } from "../../domain/Failure.ts"
 import type { HttpRequest } from "../../domain/HttpStep.ts"
@@ -24,6 +24,9 @@ export interface HttpFailed {
 /** Longest time for which a service's `Retry-After` is believed: one hour. */
 const retryAfterMaxMs = 3_600_000
 
+/** How much of an answer that does not count its failure says, in UTF-16 units. */
+const excerptLengthMax = 500
+
 /** Headers of an answer that its step's result has. */
 const keptHeaders = ["content-type", "etag", "last-modified", "location"]
 
@@ -38,6 +41,8 @@ export const perform = Effect.fnUntraced(function* (options: {
   readonly request: HttpRequest
   readonly context: Template.Context
   readonly idempotencyKey: string
+  /** Sent along, so that the service's own trace is one with the run's. */
+  readonly traceparent: string | undefined
   readonly settings: HttpSettings
 }): Effect.fn.Return<{ readonly result: unknown }, HttpFailed> {
   const { context, request, settings, step } = options
@@ -45,19 +50,17 @@ export const perform = Effect.fnUntraced(function* (options: {
   const lacking = secretsOf(request, settings.env, values)
   const secrets = HttpSecrets.make(values)
   const hidden = (failure: Failure, retryAfterMs?: number): HttpFailed => {
-    // Bounded first, so that no cut goes through what has been hidden.
-    const { message, url, ...rest } = storable(failure)
-    return {
-      failure: {
-        ...rest,
-        message: secrets.hides(message),
-        ...(url === undefined ? {} : { url: secrets.hides(url) })
-      },
-      retryAfterMs
+    // Before anything bounds it: what is left of a secret after a cut would not be known for one.
+    const { message, url, ...rest } = failure
+    const shown = {
+      ...rest,
+      message: secrets.hides(message),
+      ...(url === undefined ? {} : { url: secrets.hides(url) })
     }
+    return { failure: storable(shown), retryAfterMs }
   }
   if (lacking !== undefined) return yield* Effect.fail(hidden(permanent("secret_missing", lacking)))
-  const rendered = render(step, request, context, values, options.idempotencyKey)
+  const rendered = render(step, request, context, values, options)
   if (Result.isFailure(rendered)) return yield* Effect.fail(hidden(rendered.failure))
   const timeout = {
     duration: Duration.millis(request.timeoutMs),
@@ -68,11 +71,11 @@ export const perform = Effect.fnUntraced(function* (options: {
     }
   }
   const response = yield* Effect.mapError(
-    Effect.timeoutOrElse(exchange(settings.access, rendered.success), timeout),
+    Effect.timeoutOrElse(exchange(settings.access, { ...rendered.success, beyondBytes: secrets.lengthMax }), timeout),
     (failure) => hidden(failure)
   )
   const now = yield* Clock.currentTimeMillis
-  const refused = refusal(rendered.success, response)
+  const refused = refusal(rendered.success, response, secrets)
   if (refused !== undefined) return yield* Effect.fail(hidden(refused, retryAfterOf(refused, response, now)))
   const body = bodyOf(step, rendered.success, response)
   if (Result.isFailure(body)) return yield* Effect.fail(hidden(body.failure))
@@ -112,13 +115,15 @@ const render = (
   request: HttpRequest,
   context: Template.Context,
   values: ReadonlyMap<string, string>,
-  idempotencyKey: string
-): Result.Result<Request, Failure> =>
+  { idempotencyKey, traceparent }: { readonly idempotencyKey: string; readonly traceparent: string | undefined }
+): Result.Result<Omit<Request, "beyondBytes">, Failure> =>
   Result.gen(function* () {
     const path = `steps.${step.id}.request`
     const written = yield* renderUrl(request.url, context, `${path}.url`)
     const url = URL.parse(written)
     const wrong = url === null ? "is no absolute URL" : urlFault(url)
+    const left = url === null ? undefined : segmentFault(written)
+    if (left !== undefined) return yield* Result.fail(permanent("invalid_url", `${path}.url ${left}`))
     if (url === null || wrong !== undefined) {
       // The text is left out: it may be a password that stands there.
       return yield* Result.fail(permanent("invalid_url", `${path}.url ${wrong}`))
@@ -139,6 +144,7 @@ const render = (
     }
     headers.accept ??= "application/json, */*;q=0.5"
     if (request.method !== "GET" && request.method !== "HEAD") headers["idempotency-key"] ??= idempotencyKey
+    if (traceparent !== undefined) headers.traceparent ??= traceparent
     let body: Uint8Array | undefined
     if (request.body !== undefined) {
       const sent = yield* Result.mapError(Template.renderDeep(request.body, context, `${path}.body`), unresolved)
@@ -150,6 +156,23 @@ const render = (
       statuses === undefined ? status >= 200 && status < 300 : statuses.includes(status)
     return { method: request.method, url, headers, secret, body, accepts, bytesMax: resultBytesMax }
   })
+
+/**
+ * Why a URL would not ask for the path that is written: `.` and `..`, also percent-encoded, are taken for steps through
+ * the path wherever they stand alone, so that a value would leave its segment. No encoding of theirs is another segment.
+ */
+const segmentFault = (url: string): string | undefined => {
+  const [path = ""] = url.split(/[?#]/, 1)
+  // Tabs and line breaks are dropped from a URL, and a backslash separates as a slash does.
+  const segments = path
+    .replace(/[\t\r\n]/g, "")
+    .trim()
+    .split(/[\\/]/)
+    .slice(1)
+  return segments.some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))
+    ? 'has "." or ".." as a part of its path, once its values are filled in: such a part would be taken for another path'
+    : undefined
+}
 
 /** Values within a URL are one part of it each, whatever characters they have; one that begins it is taken as it is. */
 const renderUrl = (text: string, context: Template.Context, path: string): Result.Result<string, Failure> =>
@@ -175,12 +198,19 @@ const renderUrl = (text: string, context: Template.Context, path: string): Resul
   })
 
 /** Why an answer does not count, or undefined. */
-export const refusal = ({ accepts, method }: Request, response: Response): Failure | undefined => {
+export const refusal = (
+  { accepts, method }: Omit<Request, "beyondBytes">,
+  response: Response,
+  secrets: HttpSecrets.Secrets
+): Failure | undefined => {
   const { body, headers, status, statusText, url } = response
   if (accepts(status)) return undefined
   const row = classifyStatus(status) ?? { class: "permanent" as const, code: "http_unexpected_status" }
-  const text = /^text\/|json/.test(headers["content-type"] ?? "") ? Buffer.from(body).toString("utf8").trim() : ""
-  const said = text === "" ? "" : `: ${text.slice(0, 500)}`
+  const isText = /^text\/|json/.test(headers["content-type"] ?? "")
+  // Only what is known to have been read with all that belongs to it: the rest may begin a secret and not end it.
+  const length = Buffer.from(body.subarray(0, excerptBytesMax)).toString("utf8").length
+  const text = isText ? secrets.excerpt(Buffer.from(body).toString("utf8"), length).trim() : ""
+  const said = text === "" ? "" : `: ${text.slice(0, excerptLengthMax)}`
   const message = `${method} ${url.href} answered ${status}${statusText === "" ? "" : ` ${statusText}`}${said}`
   return { class: row.class, code: row.code, message, status, url: url.href }
 }
@@ -193,7 +223,11 @@ const retryAfterOf = (failure: Failure, { headers }: Response, now: number): num
   return Number.isFinite(ms) ? Math.min(Math.max(0, Math.round(ms)), retryAfterMaxMs) : undefined
 }
 
-const bodyOf = (step: StepDefinition, { method }: Request, response: Response): Result.Result<Schema.Json, Failure> => {
+const bodyOf = (
+  step: StepDefinition,
+  { method }: Pick<Request, "method">,
+  response: Response
+): Result.Result<Schema.Json, Failure> => {
   const { body, headers, status, url } = response
   const expected = step.expect?.body ?? "auto"
   const type = headers["content-type"] ?? ""

@@ -13,6 +13,7 @@ import type { Json, JsonObject } from "../../sdk/JobContext.ts"
 import * as Actors from "../Actors.ts"
 import { AssetCheck } from "../AssetCheck.ts"
 import { Inputs } from "../Inputs.ts"
+import * as Trace from "../../eventstore/Trace.ts"
 import { JobRunner } from "../JobRunner.ts"
 import { LocationIndex } from "../LocationIndex.ts"
 import { LoopWatch } from "../LoopWatch.ts"
@@ -86,8 +87,6 @@ export const layer = Layer.effect(
     const enabled = yield* RecoveryEnabled
     const runs = yield* Actors.run.client
     const clock = yield* Clock.Clock
-    const runLog = Effect.runForkWith(yield* Effect.context<never>())
-
     /** No probe would ever say that a store is back which the app does not name: its outage is not waited for. */
     const waitable = (failure: Failure): Failure => {
       if (failure.class !== "store_unavailable" || failure.store === undefined) return failure
@@ -128,6 +127,9 @@ export const layer = Layer.effect(
         const message = `step ${step.id} names job ${step.jobSlug}, which the app does not define`
         return yield* Effect.fail<Failure>({ class: "permanent", code: "unknown_job", message })
       }
+      // With the attempt's span and annotations, whoever logs: a job's promise has no fiber of its own.
+      const runLog = Effect.runForkWith(yield* Effect.context<never>())
+      const traceparent = yield* Trace.current
       const context = templateContext(run, step.id)
       const rendered = Template.renderDeep(step.parameters as JsonObject, context, `steps.${step.id}.parameters`)
       if (Result.isFailure(rendered)) {
@@ -159,6 +161,7 @@ export const layer = Layer.effect(
           step,
           number,
           idempotencyKey,
+          traceparent,
           parameters,
           results: context.steps,
           inputs: JobInputs.shown(consumed, step),
@@ -171,7 +174,7 @@ export const layer = Layer.effect(
       const executed: Effect.Effect<unknown, Failure | HttpStep.HttpFailed> =
         "run" in work
           ? call(work, withSignal, run.partitionKey)
-          : HttpStep.perform({ step, request: work, context, idempotencyKey, settings: app.http })
+          : HttpStep.perform({ step, request: work, context, idempotencyKey, traceparent, settings: app.http })
       const limited = Effect.timeoutOrElse(executed, {
         duration: Duration.millis(step.timeoutMs),
         orElse: () => Effect.fail(timedOut(step))

@@ -65,7 +65,8 @@ export const call = (
       secret,
       body: Buffer.from(JSON.stringify(asked)),
       accepts: (status: number) => (status >= 200 && status < 300) || losesBody(status),
-      bytesMax: answerBytesMax
+      bytesMax: answerBytesMax,
+      beyondBytes: secrets.lengthMax
     }
     const sent = Effect.timeoutOrElse(exchange(settings.access, request), {
       duration: Duration.millis(requestTimeoutDefaultMs),
@@ -79,6 +80,6 @@ export const call = (
       const what = `redirects with ${response.status}, which loses what is sent; name the address that it stands for`
       return yield* Effect.fail(hidden(permanent("http_redirects", `the webhook at ${host} ${what}`)))
     }
-    const refused = refusal(request, response)
+    const refused = refusal(request, response, secrets)
     if (refused !== undefined) return yield* Effect.fail(hidden(refused))
   })

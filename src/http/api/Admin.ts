@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { minPosition, Nullable, one, open } from "./Fields.ts"
+import { At, minPosition, Nullable, one, open } from "./Fields.ts"
 import { Authorization, RequestRules } from "./Guards.ts"
 import { ProjectionBehindProblem, UnavailableProblem } from "./Problems.ts"
 
@@ -33,13 +33,35 @@ const Store = Schema.Struct({
   waiting: Schema.Int
 }).annotate({ identifier: "Store" })
 
-/** `heartbeatAgeMs` is null before the first; `error`: why it stopped. */
+/**
+ * `heartbeatAgeMs` is null before the first; `error`: why it stopped, and `errorPosition` before which event. `skipped`:
+ * what it was told to leave out.
+ */
 export const ProjectionStatus = open({
   name: Schema.String,
   position: Nullable,
   lagEvents: Schema.NullOr(Schema.Finite),
   heartbeatAgeMs: Schema.NullOr(Schema.Finite),
-  error: Nullable
+  error: Nullable,
+  errorPosition: Nullable,
+  rebuild: Schema.NullOr(
+    Schema.Struct({
+      position: Nullable,
+      events: Schema.Int,
+      lagEvents: Schema.NullOr(Schema.Finite),
+      error: Nullable
+    })
+  ),
+  lastRebuild: Schema.NullOr(Schema.Struct({ at: Schema.Finite, events: Schema.Int, error: Nullable })),
+  skipped: Schema.Array(
+    Schema.Struct({
+      position: Schema.String,
+      reason: Schema.String,
+      error: Schema.String,
+      principal: Nullable,
+      at: Schema.Finite
+    })
+  )
 }).annotate({ identifier: "ProjectionStatus" })
 export type ProjectionStatus = typeof ProjectionStatus.Type
 
@@ -54,10 +76,10 @@ export type HorizonHolder = typeof HorizonHolder.Type
 export class AdminApi extends HttpApiGroup.make("admin")
   .add(
     HttpApiEndpoint.get("queueHealth", "/queue-health", {
-      query: minPosition,
+      query: { ...minPosition, at: Schema.optionalKey(At) },
       success: one(QueueHealth),
       error: [ProjectionBehindProblem, UnavailableProblem]
-    }),
+    }).annotate(OpenApi.Description, "With `at` from a history that has one entry a minute for the last 7 days."),
     HttpApiEndpoint.get("stores", "/stores", { success: one(Schema.Array(Store)) }),
     HttpApiEndpoint.get("projections", "/projections", {
       success: one(

@@ -1,10 +1,12 @@
 import { Context } from "effect"
 import { type HttpApiEndpoint, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { mayAct, type Role, roles } from "../../domain/Role.ts"
 import {
   BodyTooLargeProblem,
   ForbiddenProblem,
   InternalErrorProblem,
   InvalidInputProblem,
+  RateLimitedProblem,
   UnauthorizedProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem
@@ -13,8 +15,7 @@ import {
 /** Who asks, as the events of the command will say it. */
 export class Principal extends Context.Service<Principal, string>()("kintsugi/http/Principal") {}
 
-/** What a principal may do: `viewer` reads, `operator` also steers runs and recoveries, `admin` does everything. */
-export type Role = "viewer" | "operator" | "admin"
+export { mayAct, type Role, roles }
 
 /**
  * An endpoint's annotation: the least role that may call it. Without one, a GET needs `viewer` and everything else
@@ -24,12 +25,6 @@ export class RequiredRole extends Context.Service<RequiredRole, Role>()("kintsug
 
 /** The role of who asks: for handlers in which a detail of the command needs more than its route does. */
 export class PrincipalRole extends Context.Service<PrincipalRole, Role>()("kintsugi/http/PrincipalRole") {}
-
-/** Every role may do what those before it may. */
-export const roles = ["viewer", "operator", "admin"] as const satisfies ReadonlyArray<Role>
-
-/** Whether a principal with the role `held` may do what needs the role `needed`. */
-export const mayAct = (held: Role, needed: Role): boolean => roles.indexOf(held) >= roles.indexOf(needed)
 
 /** The least role that may call the endpoint. */
 export const roleFor = (endpoint: Pick<HttpApiEndpoint.Top, "method" | "annotations">): Role =>
@@ -44,7 +39,7 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   {
     security: { bearer: HttpApiSecurity.bearer },
     requiredForClient: true,
-    error: [UnauthorizedProblem, ForbiddenProblem]
+    error: [UnauthorizedProblem, ForbiddenProblem, RateLimitedProblem, UnavailableProblem]
   }
 ) {}
 

@@ -89,6 +89,13 @@ export class KeyReusedProblem extends HttpApiError.Problem<KeyReusedProblem>()(
   { code: Schema.tag("idempotency_key_reused") }
 ) {}
 
+/** The principal, or the address with its wrong credentials, asks too often. */
+export class RateLimitedProblem extends HttpApiError.Problem<RateLimitedProblem>()(
+  "RateLimitedProblem",
+  { type: type("rate_limited"), status: 429, title: "Too many requests" },
+  { code: Schema.tag("rate_limited"), retryAfterMs: Schema.Int }
+) {}
+
 export class InternalErrorProblem extends HttpApiError.Problem<InternalErrorProblem>()(
   "InternalErrorProblem",
   { type: type("internal_error"), status: 500, title: "Something went wrong in the server" },

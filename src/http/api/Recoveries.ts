@@ -23,6 +23,7 @@ import {
   ProjectionBehindProblem,
   UnavailableProblem
 } from "./Problems.ts"
+import { RecoveryChain } from "./RecoveryChain.ts"
 import { Recovery, RecoveryPlan, RecoveryStatus, RecoverySummary } from "./RecoverySchemas.ts"
 
 const path = { id: Text(300) }
@@ -46,6 +47,14 @@ export class RecoveriesApi extends HttpApiGroup.make("recoveries")
       success: one(Recovery),
       error: [NotFoundProblem, UnavailableProblem]
     }),
+    HttpApiEndpoint.get("recoveryChain", "/:id/chain", {
+      params: path,
+      success: one(RecoveryChain),
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(
+      OpenApi.Description,
+      "Who waited, what was lost, who noticed, the root cause, what ran and what went on, each with position and time."
+    ),
     HttpApiEndpoint.post("planRecovery", "/plan", {
       headers: commandHeaders,
       payload: Schema.Struct({ assetId: AssetId, partitionKey: Schema.optionalKey(PartitionKey) }),
