@@ -1,6 +1,8 @@
 import type * as Attention from "../domain/Attention.ts"
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
+import type * as BulkDecide from "../domain/bulk/BulkDecide.ts"
+import type * as BulkState from "../domain/bulk/BulkState.ts"
 import type * as AccessToken from "../domain/AccessToken.ts"
 import type * as Asset from "../domain/Asset.ts"
 import type * as Delivery from "../domain/Delivery.ts"
@@ -39,6 +41,7 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
 export const attention = Actor.make<Attention.State, Attention.Unstamped, never>("attention")
 export const delivery = Actor.make<Delivery.State, Delivery.Unstamped, never>("delivery")
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
+export const bulk = Actor.make<BulkState.State, BulkDecide.Unstamped, BulkDecide.Rejection>("bulk")
 export const token = Actor.make<AccessToken.State, AccessToken.Unstamped, RunCommands.IllegalTransition>("token")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")
 export const integrity = Actor.make<IntegrityState.State, IntegrityDecide.Unstamped, never>("integrity")

@@ -28,6 +28,7 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
     "recovery",
     "asset",
     "backfill",
+    "bulk",
     "store",
     "token",
     "projection"
@@ -56,7 +57,10 @@ export interface WorkflowView {
 }
 
 /** Who asks, and in which conversation: stored with the first event that the command causes. */
-export type Caller = Pick<Metadata, "commandId" | "requestHash" | "principal" | "traceparent">
+export type Caller = Pick<
+  Metadata,
+  "commandId" | "requestHash" | "principal" | "traceparent" | "correlationId" | "reason"
+>
 
 export interface StartRun {
   readonly workflow: string

@@ -70,6 +70,8 @@ export const make = Effect.fnUntraced(function* (log: EventStore["Service"]) {
   })
 
   return {
+    /** Inputs that a replay would not find as the run used them. */
+    stale,
     replay: (runId: string, allowStale: boolean, caller: Caller | undefined) =>
       copy(
         runId,

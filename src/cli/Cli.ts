@@ -2,6 +2,7 @@ import { Console, Effect, Layer, Logger, Option, References } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
 import { exportLog, importLog, verify } from "./AuditCommands.ts"
 import { backfill } from "./BackfillCommand.ts"
+import { bulk } from "./BulkCommand.ts"
 import * as Flags from "./Flags.ts"
 import { integrity } from "./IntegrityCommand.ts"
 import { attention, doctor, recover } from "./OperateCommands.ts"
@@ -89,7 +90,7 @@ const replay = Command.make(
   {
     stream: Argument.String("stream").pipe(
       Argument.withDescription(
-        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…, backfill-…"
+        "Name of the stream, <category>-<id>: run-…, asset-…, recovery-…, workflow-…, limit-…, runkey-…, backfill-…, bulk-…"
       )
     ),
     at: Flag.String("at").pipe(
@@ -126,6 +127,7 @@ export const root = Command.make("kintsugi").pipe(
     rebuild,
     inspect,
     backfill,
+    bulk,
     integrity,
     doctor,
     attention,

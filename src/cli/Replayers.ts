@@ -1,6 +1,7 @@
 import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
+import * as BulkActor from "../actors/BulkActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import * as IntegrityActor from "../actors/IntegrityActor.ts"
@@ -14,6 +15,7 @@ import * as AccessToken from "../domain/AccessToken.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
+import * as BulkDecide from "../domain/bulk/BulkDecide.ts"
 import * as Delivery from "../domain/Delivery.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
@@ -57,6 +59,8 @@ export const of = (category: string): Replayer | null => {
       return plain(IntegrityDecide.decider, IntegrityActor.decode)
     case "backfill":
       return plain(BackfillDecide.decider, BackfillActor.decode)
+    case "bulk":
+      return plain(BulkDecide.decider, BulkActor.decode)
     case "materialization":
       return plain(MaterializationDecide.decider, MaterializationActor.decode)
     case "schedule":

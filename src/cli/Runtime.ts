@@ -8,6 +8,8 @@ import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
+import * as BulkActor from "../actors/BulkActor.ts"
+import { BulkOperations } from "../actors/BulkOperations.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetJudge } from "../actors/AssetJudge.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
@@ -180,6 +182,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
+    Layer.unwrap(Effect.map(BulkActor.make, Actors.bulk.toLayer)),
     Layer.unwrap(Effect.map(IntegrityActor.make, Actors.integrity.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
@@ -204,6 +207,7 @@ export const engine = (settings: RuntimeSettings) => {
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
+    BulkOperations.layer,
     Tokens.layer,
     Integrity.layer,
     Provenance.layer,

@@ -2,6 +2,7 @@ import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
 import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
+import * as BulkEvents from "./bulk/BulkEvents.ts"
 import * as Delivery from "./Delivery.ts"
 import * as IntegrityEvents from "./integrity/IntegrityEvents.ts"
 import * as Limit from "./Limit.ts"
@@ -31,6 +32,7 @@ const unions = {
   schedule: WorkflowSchedule.Event,
   store: StoreMark.Event,
   backfill: BackfillEvents.Event,
+  bulk: BulkEvents.Event,
   token: AccessToken.Event,
   projection: ProjectionSteering.Event,
   log: LogRoot.Event,

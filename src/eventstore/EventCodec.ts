@@ -26,15 +26,15 @@ export const holdsNul = (json: string): boolean => json.includes("\\u0000") && /
 
 /** Metadata as it is stored and hashed: compact JSON of the present fields in a fixed order; "" when there are none. */
 export const metadataText = (metadata: Metadata): string => {
-  const { causationId, commandId, correlationId, principal, requestHash, traceparent } = metadata
-  const text = JSON.stringify({ commandId, requestHash, correlationId, causationId, principal, traceparent })
+  const { causationId, commandId, correlationId, principal, reason, requestHash, traceparent } = metadata
+  const text = JSON.stringify({ commandId, requestHash, correlationId, causationId, principal, traceparent, reason })
   return text === "{}" ? "" : text
 }
 
 /** The fields that metadata can have. */
 export const metadataKeys: ReadonlySet<string> = new Set<keyof Metadata>([
   ...(["commandId", "requestHash", "correlationId"] as const),
-  ...(["causationId", "principal", "traceparent"] as const)
+  ...(["causationId", "principal", "traceparent", "reason"] as const)
 ])
 
 /** The metadata that `metadataText` wrote. */

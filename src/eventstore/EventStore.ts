@@ -20,6 +20,8 @@ export interface Metadata {
   readonly principal?: string
   /** W3C trace context. */
   readonly traceparent?: string
+  /** Why, in the words of who asked, where the event itself has no field for it. */
+  readonly reason?: string
 }
 
 /** An event on its way into the log. `payload` is the JSON text that is stored byte for byte. */

@@ -5,7 +5,7 @@ import { conversationOf } from "./Conversation.ts"
 
 /** An event as every listing shows it (CONTRACT, section 4). The request's hash stays inside. */
 export const viewOf = (event: RecordedEvent): EventView => {
-  const { commandId, principal, traceparent } = event.metadata
+  const { commandId, principal, reason, traceparent } = event.metadata
   const data: unknown = JSON.parse(event.payload)
   return {
     position: event.position,
@@ -18,7 +18,8 @@ export const viewOf = (event: RecordedEvent): EventView => {
       commandId: commandId ?? null,
       ...conversationOf(event, data),
       principal: principal ?? null,
-      traceparent: traceparent ?? null
+      traceparent: traceparent ?? null,
+      reason: reason ?? null
     },
     recordedAt: DateTime.formatIso(DateTime.makeUnsafe(event.recordedAt)),
     hash: event.hash

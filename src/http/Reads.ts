@@ -2,12 +2,14 @@ import { Context, type Effect } from "effect"
 import type { Status as RecoveryStatus } from "../domain/recovery/RecoveryState.ts"
 import type { LogUnavailable, Position } from "../eventstore/EventStore.ts"
 import type { BackfillFilter } from "../projections/BackfillListQuery.ts"
+import type { BulkFilter } from "../projections/BulkListQuery.ts"
 import type { InvalidCursor, Page, PageRequest } from "../projections/Page.ts"
 import type { ProjectionBehind, ProjectionStatus } from "../projections/ProjectionRunner.ts"
 import type { BeforeHistory } from "../projections/QueueHealthHistory.ts"
 import type { RunFilter } from "../projections/RunListQuery.ts"
 import type { HorizonHolder, QueueHealth } from "./api/Admin.ts"
 import type { BackfillSummary } from "./api/BackfillSchemas.ts"
+import type { BulkSummary } from "./api/BulkSchemas.ts"
 import type { Notification } from "./api/Notifications.ts"
 import type { RecoverySummary } from "./api/RecoverySchemas.ts"
 import type { RunSummary } from "./api/RunSchemas.ts"
@@ -45,6 +47,10 @@ export class Reads extends Context.Service<
       filter: BackfillFilter,
       request: PageRequest & { readonly minPosition?: Position | undefined }
     ) => Listing<BackfillSummary>
+    readonly listBulks: (
+      filter: BulkFilter,
+      request: PageRequest & { readonly minPosition?: Position | undefined }
+    ) => Listing<BulkSummary>
     readonly listNotifications: (
       filter: { readonly unread?: boolean | undefined },
       request: PageRequest & { readonly minPosition?: Position | undefined }

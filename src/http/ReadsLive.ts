@@ -5,6 +5,7 @@ import type { Position } from "../eventstore/EventStore.ts"
 import * as SafeHorizon from "../eventstore/SafeHorizon.ts"
 import { available } from "../projections/Available.ts"
 import * as BackfillListQuery from "../projections/BackfillListQuery.ts"
+import * as BulkListQuery from "../projections/BulkListQuery.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
@@ -62,6 +63,11 @@ export const layer = Layer.effect(
         })),
       listBackfills: (filter, { minPosition, ...request }) =>
         Effect.map(after(minPosition, BackfillListQuery.list(filter, request)), ({ data, nextCursor }) => ({
+          data: data.map((item) => ({ ...item })),
+          nextCursor
+        })),
+      listBulks: (filter, { minPosition, ...request }) =>
+        Effect.map(after(minPosition, BulkListQuery.list(filter, request)), ({ data, nextCursor }) => ({
           data: data.map((item) => ({ ...item })),
           nextCursor
         })),

@@ -15,6 +15,7 @@ import * as AttentionHandlers from "./AttentionHandlers.ts"
 import * as AuthenticateLive from "./AuthenticateLive.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
+import * as BulkHandlers from "./BulkHandlers.ts"
 import * as Connections from "./Connections.ts"
 import * as DeadLettersHandlers from "./DeadLettersHandlers.ts"
 import * as DeliveriesHandlers from "./DeliveriesHandlers.ts"
@@ -87,6 +88,7 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       AttentionHandlers.layer,
       DeliveriesHandlers.layer,
       BackfillsHandlers.layer,
+      BulkHandlers.layer,
       DeadLettersHandlers.layer,
       IntegrityHandlers.layer,
       ProvenanceHandlers.layer,

@@ -1,6 +1,7 @@
 import { AssetList } from "./AssetList.ts"
 import { Attention } from "./Attention.ts"
 import { BackfillList } from "./BackfillList.ts"
+import { BulkList } from "./BulkList.ts"
 import { IntegrityInventory } from "./IntegrityInventory.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
@@ -19,6 +20,7 @@ export const allProjections: ReadonlyArray<Projection> = [
   Notifications,
   MaterializationList,
   BackfillList,
+  BulkList,
   Partitions,
   Attention,
   IntegrityInventory

@@ -5,6 +5,7 @@ import * as AccessToken from "../../src/domain/AccessToken.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
+import * as BulkEvents from "../../src/domain/bulk/BulkEvents.ts"
 import * as Delivery from "../../src/domain/Delivery.ts"
 import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
@@ -51,6 +52,7 @@ const categories: Readonly<Record<string, Category>> = {
   limit: category(Limit.Event),
   runkey: category(RunKey.Event),
   backfill: category(BackfillEvents.Event),
+  bulk: category(BulkEvents.Event),
   materialization: category(MaterializationEvents.Event),
   partition: category(PartitionParameters.Event),
   schedule: category(WorkflowSchedule.Event),

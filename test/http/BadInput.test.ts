@@ -27,7 +27,7 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["POST", "/docs", { body: "{}" }, 404, "not_found"],
   ["GET", "/", {}, 404, "not_found"],
   ["GET", "/%zz", {}, 404, "not_found"],
-  ["POST", "/api/v1/bulk", { body: "{}" }, 404, "not_found"],
+  ["POST", "/api/v1/bulks", { body: "{}" }, 404, "not_found"],
   ["GET", "/api/v1/runs/ok-1/nothing", {}, 404, "not_found"],
   ["GET", "/api/v1", {}, 404, "not_found"],
   ["GET", "/API/V1/runs", {}, 404, "not_found"],

@@ -81,7 +81,14 @@ layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
         type: "RunRequested",
         schemaVersion: 1,
         data: { note: "line\nbreak", n: 1 },
-        metadata: { commandId: null, correlationId: "1", causationId: null, principal: "admin", traceparent: null },
+        metadata: {
+          commandId: null,
+          correlationId: "1",
+          causationId: null,
+          principal: "admin",
+          traceparent: null,
+          reason: null
+        },
         recordedAt: "2026-01-01T00:00:00.000Z",
         hash: "00"
       })

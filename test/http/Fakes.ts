@@ -5,6 +5,7 @@ import { AttentionDesk } from "../../src/actors/AttentionDesk.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
+import { BulkOperations } from "../../src/actors/BulkOperations.ts"
 import {
   CommandReused,
   DefinedByApp,
@@ -127,6 +128,7 @@ export const inventory = Layer.mergeAll(
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
+  Layer.mock(BulkOperations, {}),
   Layer.mock(Integrity, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
@@ -341,6 +343,7 @@ export const reads = (state: FakeState) => {
       listRuns: (_filter, request) => page(run).list(request),
       listRecoveries: (_filter, request) => page(recoveryView("ok-1", "running")).list(request),
       listBackfills: () => Effect.succeed({ data: [], nextCursor: null }),
+      listBulks: () => Effect.succeed({ data: [], nextCursor: null }),
       listNotifications: (_filter, request) => page(notification("n1")).list(request),
       markRead: (id) =>
         Effect.sync(() => {

@@ -102,7 +102,7 @@ const tables = [
   "integrity_inventory_v1",
   ...["asset_list_v2_totals", "asset_list_v2_history", "materialization_list_v1", "materialization_list_v1_counters"],
   ...["recovery_list_v1", "recovery_list_v1_counters"],
-  ...["backfill_list_v1", "backfill_list_v1_failures"],
+  ...["backfill_list_v1", "backfill_list_v1_failures", "bulk_list_v1"],
   ...["attention_v1", "attention_v1_runs"],
   ...["notifications_v1", "notifications_v1_interrupted", "notification_reads", "projection_checkpoints"]
 ]

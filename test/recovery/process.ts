@@ -1,6 +1,7 @@
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { Announcements } from "../../src/actors/Announcements.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
+import { BulkOperations } from "../../src/actors/BulkOperations.ts"
 import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { Engine } from "../../src/actors/Engine.ts"
 import { Integrity } from "../../src/actors/Integrity.ts"
@@ -20,6 +21,8 @@ export interface Process {
   /** Null with the engine. */
   readonly announcements: Announcements["Service"] | null
   readonly steering: RunSteering["Service"] | null
+  /** Null with the engine. */
+  readonly bulks: BulkOperations["Service"] | null
   readonly integrity: Integrity["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
@@ -76,6 +79,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
     engine: started === null ? null : Context.get(started, Engine),
     backfills: started === null ? null : Context.get(started, Backfills),
     announcements: started === null ? null : Context.get(started, Announcements),
+    bulks: started === null ? null : Context.get(started, BulkOperations),
     steering: started === null ? null : Context.get(started, RunSteering),
     integrity: started === null ? null : Context.get(started, Integrity),
     died: Deferred.await(death),

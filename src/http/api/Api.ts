@@ -4,6 +4,7 @@ import { AnnouncementsApi } from "./Announcements.ts"
 import { AttentionApi } from "./Attention.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
+import { BulkApi } from "./Bulk.ts"
 import { DeadLettersApi } from "./DeadLetters.ts"
 import { DeliveriesApi } from "./Deliveries.ts"
 import { EventsApi } from "./Events.ts"
@@ -23,7 +24,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, TokensApi)
-  .add(ProjectionsApi, SteeringApi, AttentionApi, DeliveriesApi, IntegrityApi)
+  .add(ProjectionsApi, SteeringApi, BulkApi, AttentionApi, DeliveriesApi, IntegrityApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })

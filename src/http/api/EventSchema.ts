@@ -14,7 +14,9 @@ export const EventView = Schema.Struct({
     correlationId: Nullable,
     causationId: Nullable,
     principal: Nullable,
-    traceparent: Nullable
+    traceparent: Nullable,
+    /** Why, where the event itself has no field for it. */
+    reason: Nullable
   }),
   recordedAt: Schema.String,
   hash: Schema.String

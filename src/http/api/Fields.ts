@@ -84,6 +84,9 @@ export const AssetId = Schema.String.check(
 /** A reason that a person gives for a command; line breaks are welcome. */
 export const Reason = Schema.String.check(Schema.isMaxLength(2000, { message: "must have at most 2000 characters" }))
 
+/** A reason that has to be given. */
+export const WrittenReason = Reason.check(Schema.isPattern(/\S/, { message: "must say why, in words" }))
+
 /** `?limit=&cursor=`, and `minPosition` for a list that shall show a command's own effect. */
 export const page = {
   limit: Schema.optionalKey(Count(1, pageSizeMax)),

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, noInput, optionalBody, Reason, Text } from "./Fields.ts"
+import { commandHeaders, done, noInput, optionalBody, Reason, Text, WrittenReason } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import {
   ForbiddenProblem,
@@ -13,9 +13,6 @@ import {
 import { Recovery } from "./RecoverySchemas.ts"
 import { Run } from "./RunSchemas.ts"
 import { Workflow } from "./Workflows.ts"
-
-/** A reason that has to be given. */
-const WrittenReason = Reason.check(Schema.isPattern(/\S/, { message: "must say why, in words" }))
 
 const Checkpoint = Schema.Struct({
   /** What `restore` takes. */
