@@ -6,6 +6,7 @@ import * as Flags from "./Flags.ts"
 import { presenter } from "./Presenter.ts"
 import { inspect, rebuild } from "./InspectCommands.ts"
 import * as Settings from "./Settings.ts"
+import { redact } from "./RedactCommand.ts"
 import { token } from "./TokenCommand.ts"
 
 // Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
@@ -123,7 +124,8 @@ const root = Command.make("kintsugi").pipe(
     rebuild,
     inspect,
     backfill,
-    token
+    token,
+    redact
   ])
 )
 

@@ -8,6 +8,7 @@ import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
 import * as ProjectionSteering from "./ProjectionSteering.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
+import * as Redaction from "./Redaction.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
 import * as StoreMark from "./StoreMark.ts"
@@ -30,7 +31,8 @@ const unions = {
   backfill: BackfillEvents.Event,
   token: AccessToken.Event,
   projection: ProjectionSteering.Event,
-  log: LogRoot.Event
+  log: LogRoot.Event,
+  redaction: Redaction.Event
 }
 
 /** Every category of streams. */

@@ -27,6 +27,7 @@ import { Inventory } from "../../src/http/Inventory.ts"
 import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
+import { Redactions } from "../../src/projections/Redactions.ts"
 import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { BeforeHistory } from "../../src/projections/QueueHealthHistory.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
@@ -112,7 +113,11 @@ export type FakeState = ReturnType<typeof makeState>
 export const engine = (state: FakeState) => Layer.mergeAll(commands(state), others)
 
 /** Lists of assets that nobody asks for, and read models that nobody does anything to. */
-export const inventory = Layer.merge(Layer.mock(Inventory, {}), Layer.mock(ProjectionControl, {}))
+export const inventory = Layer.mergeAll(
+  Layer.mock(Inventory, {}),
+  Layer.mock(ProjectionControl, {}),
+  Layer.mock(Redactions, {})
+)
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(

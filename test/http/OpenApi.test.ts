@@ -41,6 +41,7 @@ const routes = [
   "GET /api/v1/admin/projections",
   "POST /api/v1/admin/projections/{name}/rebuild",
   "POST /api/v1/admin/projections/{name}/skip",
+  "POST /api/v1/admin/redact",
   "GET /api/v1/notifications",
   "POST /api/v1/notifications/{id}/read",
   "GET /api/v1/events",

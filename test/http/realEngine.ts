@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { Inventory } from "../../src/http/Inventory.ts"
+import { Redactions } from "../../src/projections/Redactions.ts"
 import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import type * as Server from "../../src/http/Server.ts"
 import type { Engine } from "../../src/actors/Engine.ts"
@@ -39,7 +40,13 @@ export const servedIn = <A, E>(
         Layer.provideMerge(layerMemory({ jobs, baseDir })),
         Layer.orDie
       )
-      const behind = Layer.mergeAll(Fakes.reads(state), noAssets, Layer.mock(ProjectionControl, {}), engine)
+      const behind = Layer.mergeAll(
+        Fakes.reads(state),
+        noAssets,
+        Layer.mock(ProjectionControl, {}),
+        Layer.mock(Redactions, {}),
+        engine
+      )
       return yield* Effect.provide(body(baseDir), server(state, behind, settings))
     })
   )
