@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
+import { AssetInventory } from "../src/actors/AssetInventory.ts"
 import { LocationIndex } from "../src/actors/LocationIndex.ts"
 import * as Database from "../src/cli/Database.ts"
 import { engine, type RuntimeSettings } from "../src/cli/Runtime.ts"
@@ -49,6 +50,14 @@ export const layerLogAlone = (dataDir: string, given: Given) =>
         copies: () => Effect.succeed([]),
         below: () => Effect.succeed([]),
         partitions: () => Effect.succeed([])
+      })
+    ),
+    Layer.provideMerge(
+      Layer.succeed(AssetInventory, {
+        ready: Effect.void,
+        page: () => Effect.succeed({ rows: [], next: null }),
+        recorded: () => Effect.succeed(new Set<string>()),
+        openRuns: () => Effect.succeed([])
       })
     ),
     Layer.provideMerge(LogFollower.layer),

@@ -7,6 +7,7 @@ import * as assets from "./assets.ts"
 import * as crash from "./crash.ts"
 import * as exported from "./exported.ts"
 import * as floor from "./floor.ts"
+import * as integrity from "./integrity.ts"
 import * as replay from "./replay.ts"
 import * as runs from "./runs.ts"
 import * as startup from "./startup.ts"
@@ -71,6 +72,7 @@ const program = Effect.gen(function* () {
   const updated = yield* updates.measure({ quick })
   const timed = yield* timers.measure(quick ? { pending: 50_000, due: 5_000 } : { pending: 1_000_000, due: 20_000 })
   const log = yield* exported.measure({ events: quick ? 100_000 : 300_000 })
+  const checked = yield* integrity.measure({ quick })
   const rows: ReadonlyArray<Row> = [
     atLeast("runs, 200 in flight, every projection on", busy.runsPerSecond, "runs/s", 1_200, bare.runsPerSecond),
     atLeast("… as a share of the floor", (100 * busy.runsPerSecond) / bare.runsPerSecond, "%", 10),
@@ -114,6 +116,16 @@ const program = Effect.gen(function* () {
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
     atLeast("GET /events, one client over HTTP", log.perSecond, "events/s", 50_000),
+    atLeast(
+      `a light check of ${shown(checked.assets)} assets in a folder store`,
+      checked.perSecond,
+      "assets/s",
+      5_000,
+      checked.bare
+    ),
+    stated("… CPU of Node an asset", checked.cpuUsPerAsset, "µs"),
+    atMost("… memory in use beyond that before it", checked.heapMiB, "MiB", 256),
+    atMost("runs beside a check at its default rate: slower by", checked.slowerPercent, "%", 10),
     ...waited.rows,
     ...crashed.rows,
     ...updated.rows,
@@ -138,6 +150,7 @@ const program = Effect.gen(function* () {
     updated,
     timed,
     log,
+    checked,
     rows
   }
   writeFileSync(join(folder, "latest.json"), `${JSON.stringify(raw, null, 2)}\n`)

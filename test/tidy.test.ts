@@ -13,7 +13,8 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   sdk: ["domain", "capabilities"],
   actors: ["domain", "eventstore", "capabilities", "sdk"],
   projections: ["domain", "eventstore", "postgres"],
-  http: ["domain", "eventstore", "actors", "projections", "bus"],
+  notify: ["domain", "eventstore", "capabilities", "projections"],
+  http: ["domain", "eventstore", "actors", "projections", "bus", "notify"],
   telemetry: ["eventstore"],
   cli: [
     "domain",
@@ -26,7 +27,8 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
     "http",
     "bus",
     "openlineage",
-    "telemetry"
+    "telemetry",
+    "notify"
   ],
   "main.ts": ["cli", "../package.json"],
   "index.ts": ["sdk", "domain"]

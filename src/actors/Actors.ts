@@ -1,7 +1,11 @@
+import type * as Attention from "../domain/Attention.ts"
 import type * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import type * as BackfillState from "../domain/backfill/BackfillState.ts"
 import type * as AccessToken from "../domain/AccessToken.ts"
 import type * as Asset from "../domain/Asset.ts"
+import type * as Delivery from "../domain/Delivery.ts"
+import type * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
+import type * as IntegrityState from "../domain/integrity/IntegrityState.ts"
 import type * as Limit from "../domain/Limit.ts"
 import type * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import type * as MaterializationState from "../domain/materialization/MaterializationState.ts"
@@ -32,6 +36,9 @@ export const schedule = Actor.make<WorkflowSchedule.State, WorkflowSchedule.Unst
 export const partitionParameters = Actor.make<PartitionParameters.State, PartitionParameters.Command, never>(
   "partition"
 )
+export const attention = Actor.make<Attention.State, Attention.Unstamped, never>("attention")
+export const delivery = Actor.make<Delivery.State, Delivery.Unstamped, never>("delivery")
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const token = Actor.make<AccessToken.State, AccessToken.Unstamped, RunCommands.IllegalTransition>("token")
 export const partitionKeys = Actor.make<PartitionKeys.State, PartitionKeys.Unstamped, PartitionKeys.TooManyKeys>("keys")
+export const integrity = Actor.make<IntegrityState.State, IntegrityDecide.Unstamped, never>("integrity")

@@ -69,6 +69,8 @@ export class StoreHealth extends Context.Service<
     >
     /** Called with a store's name each time that it is ready again, and once for each store that is ready at start. */
     readonly onReady: (release: (store: string, perSecond: number) => Effect.Effect<void>) => Effect.Effect<void>
+    /** Called with a store's name each time that it is ready again after an outage. */
+    readonly onReturn: (tell: (store: string) => Effect.Effect<void>) => Effect.Effect<void>
   }
 >()("kintsugi/actors/StoreHealth") {
   static readonly layer = (options: {
@@ -89,6 +91,7 @@ const make = Effect.fnUntraced(function* (options: {
   const scope = yield* Scope.Scope
   const states = new Map<string, Health>()
   let releaser: ((store: string, perSecond: number) => Effect.Effect<void>) | null = null
+  const returned: Array<(store: string) => Effect.Effect<void>> = []
 
   const now = () => clock.currentTimeMillisUnsafe()
   const health = (store: string): Health => {
@@ -154,7 +157,10 @@ const make = Effect.fnUntraced(function* (options: {
       state.error = null
       state.ready = null
       state.probes = []
-      if (ready !== null) yield* Deferred.succeed(ready, undefined)
+      if (ready !== null) {
+        yield* Deferred.succeed(ready, undefined)
+        for (const tell of returned) yield* Effect.forkIn(tell(store), scope)
+      }
       const { drainPerSecond } = yield* config(store)
       // In a fiber of its own: whoever has waited for the store goes on while the drain is still being paced.
       if (releaser !== null) yield* Effect.forkIn(releaser(store, drainPerSecond ?? drainPerSecondDefault), scope)
@@ -288,6 +294,7 @@ const make = Effect.fnUntraced(function* (options: {
         return { name, status, since, error }
       })
     ),
+    onReturn: (tell) => Effect.sync(() => void returned.push(tell)),
     onReady: (release) =>
       Effect.gen(function* () {
         releaser = release

@@ -59,6 +59,32 @@ export const statFile = async (root: string, key: string): Promise<BigIntStats> 
   return regular(path, stats)
 }
 
+/** What lies at each of the keys that are regular files and no links; each folder on the way is looked at once. */
+export const statFiles = async (
+  root: string,
+  keys: ReadonlyArray<string>
+): Promise<ReadonlyArray<readonly [key: string, stats: BigIntStats]>> => {
+  const folders = new Map<string, Promise<boolean>>([[".", Promise.resolve(true)]])
+  const isFolder = (folder: string): Promise<boolean> => {
+    const known = folders.get(folder)
+    if (known !== undefined) return known
+    const looked = isFolder(dirname(folder)).then(async (isBelow) => {
+      if (!isBelow) return false
+      return (await lstat(join(root, folder)).catch(() => null))?.isDirectory() === true
+    })
+    folders.set(folder, looked)
+    return looked
+  }
+  const found = await Promise.all(
+    keys.map(async (key): Promise<ReadonlyArray<readonly [string, BigIntStats]>> => {
+      if (!(await isFolder(dirname(key)))) return []
+      const stats = await lstat(join(root, key), { bigint: true }).catch(() => null)
+      return stats?.isFile() === true ? [[key, stats]] : []
+    })
+  )
+  return found.flat()
+}
+
 /** Opens the regular file at `key` for reading, and makes sure that no folder was swapped for a link meanwhile. */
 export const openFile = async (root: string, key: string): Promise<FileHandle> => {
   for (let tries = 0; tries < opensMax; tries++) {

@@ -13,6 +13,7 @@ import {
   removeFile,
   replaceFile,
   statFile,
+  statFiles,
   temporaryFolder
 } from "./FolderFiles.ts"
 import { walk } from "./FolderListing.ts"
@@ -81,6 +82,11 @@ export const make = Effect.fn("FolderStore.make")(function* (name: string, path:
       attempt(key, async (root) => {
         const stats = await statFile(root, key)
         return { key, bytes: Number(stats.size), etag: etagOf(stats) }
+      }),
+    statMany: (keys) =>
+      attempt(undefined, async (root) => {
+        const stats = await statFiles(root, keys)
+        return stats.map(([key, found]) => ({ key, bytes: Number(found.size), etag: etagOf(found) }))
       }),
     list: (prefix, limit) =>
       attempt(undefined, async (root, signal) => {

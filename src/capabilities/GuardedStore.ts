@@ -21,6 +21,8 @@ export const make = (driver: ObjectStore): ObjectStore => {
   const copyable = (key: string): Effect.Effect<void, StoreError> =>
     ObjectKey.isInternal(key) ? refuse(key, "reserved_key", "the key belongs to the runtime") : named(key)
 
+  const { statMany } = driver
+
   return {
     name: driver.name,
     type: driver.type,
@@ -30,6 +32,11 @@ export const make = (driver: ObjectStore): ObjectStore => {
         ? refuse(key, "too_large", `${bytes.byteLength} bytes, the limit is ${objectBytesMax}`)
         : Effect.andThen(unreserved(key), driver.write(key, bytes)),
     stat: (key) => Effect.andThen(named(key), driver.stat(key)),
+    ...(statMany === undefined
+      ? {}
+      : {
+          statMany: (keys: ReadonlyArray<string>) => statMany(keys.filter((key) => ObjectKey.fault(key) === null))
+        }),
     list: (prefix, limit) => {
       const fault = ObjectKey.faultOfPrefix(prefix)
       if (fault !== null) return refuse(prefix, "invalid_key", fault)

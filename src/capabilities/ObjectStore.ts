@@ -57,6 +57,12 @@ export interface ObjectStore {
   readonly stat: (key: string) => Effect.Effect<ObjectInfo, StoreError>
 
   /**
+   * `stat` of many in one go, for stores where that costs less: those that are there, in any order. One that is left
+   * out may be there all the same: `stat` says what is the matter with it.
+   */
+  readonly statMany?: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ObjectInfo>, StoreError>
+
+  /**
    * Objects whose key starts with `prefix` ("" for all), the first `limit` in the store's order: byte order of the
    * keys in a folder and in Amazon's S3. Reserved keys are hidden.
    */

@@ -3,6 +3,7 @@ import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effec
 import { exportLog, importLog, verify } from "./AuditCommands.ts"
 import { backfill } from "./BackfillCommand.ts"
 import * as Flags from "./Flags.ts"
+import { integrity } from "./IntegrityCommand.ts"
 import { presenter } from "./Presenter.ts"
 import { inspect, rebuild } from "./InspectCommands.ts"
 import * as Settings from "./Settings.ts"
@@ -124,6 +125,7 @@ const root = Command.make("kintsugi").pipe(
     rebuild,
     inspect,
     backfill,
+    integrity,
     token,
     redact
   ])

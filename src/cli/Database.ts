@@ -9,11 +9,12 @@ import { LocationIndex } from "../projections/LocationIndex.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 import { Redactions } from "../projections/Redactions.ts"
 import { TokenUses } from "../projections/TokenUses.ts"
+import * as InventoryLive from "./InventoryLive.ts"
 import * as LocationsLive from "./LocationsLive.ts"
 
 /** The log and the read models of the one process that serves a database: migrated, and locked against a second. */
 export const layer = (database: Database.Settings) =>
-  LocationsLive.layer.pipe(
+  Layer.merge(LocationsLive.layer, InventoryLive.layer).pipe(
     Layer.provideMerge(TokenUses.layer),
     Layer.provideMerge(LocationIndex.layer),
     Layer.provideMerge(LogFollower.layer),

@@ -2,6 +2,8 @@ import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
+import * as DeliveryActor from "../actors/DeliveryActor.ts"
+import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
 import * as PartitionKeysActor from "../actors/PartitionKeysActor.ts"
 import * as RecoveryActor from "../actors/RecoveryActor.ts"
@@ -10,8 +12,11 @@ import { decode as decodeToken } from "../actors/TokenDirectory.ts"
 import * as WorkflowActor from "../actors/WorkflowActor.ts"
 import * as AccessToken from "../domain/AccessToken.ts"
 import * as Asset from "../domain/Asset.ts"
+import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
+import * as Delivery from "../domain/Delivery.ts"
 import { parseDefinition } from "../domain/Definition.ts"
+import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
 import * as Limit from "../domain/Limit.ts"
 import * as MaterializationDecide from "../domain/materialization/MaterializationDecide.ts"
 import * as PartitionKeys from "../domain/PartitionKeys.ts"
@@ -48,6 +53,8 @@ export const of = (category: string): Replayer | null => {
       return plain(Limit.decider, (recorded) => ({ ...limitCodec.decode(recorded), at: recorded.recordedAt }))
     case "runkey":
       return plain(RunKey.decider, (recorded) => ({ ...runKeyCodec.decode(recorded), at: recorded.recordedAt }))
+    case "integrity":
+      return plain(IntegrityDecide.decider, IntegrityActor.decode)
     case "backfill":
       return plain(BackfillDecide.decider, BackfillActor.decode)
     case "materialization":
@@ -62,6 +69,13 @@ export const of = (category: string): Replayer | null => {
         ...partitionCodec.decode(recorded),
         at: recorded.recordedAt
       }))
+    case "delivery":
+      return plain(Delivery.decider, DeliveryActor.decode)
+    case "attention":
+      return plain(Attention.decider, (recorded) => ({
+        ...attentionCodec.decode(recorded),
+        at: recorded.recordedAt
+      }))
     case "keys":
       return plain(PartitionKeys.decider, PartitionKeysActor.decode)
     case "token":
@@ -71,6 +85,7 @@ export const of = (category: string): Replayer | null => {
   }
 }
 
+const attentionCodec = EventCodec.make(Attention.Event, {})
 const scheduleCodec = EventCodec.make(WorkflowSchedule.Event, {})
 const partitionCodec = EventCodec.make(PartitionParameters.Event, {})
 const limitCodec = EventCodec.make(Limit.Event, {})

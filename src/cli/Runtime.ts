@@ -2,18 +2,26 @@ import { Effect, Layer } from "effect"
 import { ActorSystem, layerSingleRunner } from "../actors/ActorSystem.ts"
 import * as Actors from "../actors/Actors.ts"
 import { Announcements } from "../actors/Announcements.ts"
+import * as AttentionActor from "../actors/AttentionActor.ts"
+import { AttentionDesk } from "../actors/AttentionDesk.ts"
 import * as AssetActor from "../actors/AssetActor.ts"
 import { AssetCommands } from "../actors/AssetCommands.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
+import { AssetJudge } from "../actors/AssetJudge.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
+import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
 import * as EngineLive from "../actors/EngineLive.ts"
 import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
 import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
+import { Integrity } from "../actors/Integrity.ts"
+import * as IntegrityActor from "../actors/IntegrityActor.ts"
+import { integrityDefaults, type IntegrityOptions, IntegritySettings } from "../actors/IntegritySettings.ts"
+import * as IntegrityTriggers from "../actors/IntegrityTriggers.ts"
 import { App } from "../actors/job/App.ts"
 import * as JobRunnerLive from "../actors/job/JobRunnerLive.ts"
 import * as LimitActor from "../actors/LimitActor.ts"
@@ -89,6 +97,8 @@ export interface RuntimeSettings {
     /** How often the graph of updates is built again although nothing has changed, ms. */
     readonly refreshIntervalMs: number
   }
+  /** How assets are checked; left out: only when somebody asks. */
+  readonly integrity?: Partial<IntegrityOptions> | undefined
   readonly buckets?: number | "actor"
   readonly maxIdleMs?: number
 }
@@ -127,7 +137,14 @@ export const engine = (settings: RuntimeSettings) => {
     maxMs: maxBackoffMs
   })
   const updates = UpdateGraph.layer(refreshIntervalMs).pipe(Layer.provideMerge(KnownPartitions.layer))
-  const services = Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff).pipe(
+  const integrity = Layer.succeed(IntegritySettings, {
+    ...integrityDefaults,
+    ...(settings.integrity ?? { isAutomatic: false })
+  })
+  const services = AssetJudge.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(Locate.layer, RecoveryPlanner.layer, AutomaticRuns.layer, updates, backoff, integrity)
+    ),
     Layer.provideMerge(JobRunnerLive.layer),
     Layer.provideMerge(LeftOvers.layer),
     Layer.provideMerge(RecentWrites.layer),
@@ -163,9 +180,12 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(MaterializationActor.make, Actors.materialization.toLayer)),
     Layer.unwrap(Effect.map(ScheduleActor.make, Actors.schedule.toLayer)),
     Layer.unwrap(Effect.map(BackfillActor.make, Actors.backfill.toLayer)),
+    Layer.unwrap(Effect.map(IntegrityActor.make, Actors.integrity.toLayer)),
     Layer.unwrap(Effect.map(PartitionKeysActor.make, Actors.partitionKeys.toLayer)),
     Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
-    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour)
+    Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
+    Actors.attention.toLayer(AttentionActor.behaviour),
+    Actors.delivery.toLayer(DeliveryActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
   const background = Layer.mergeAll(
@@ -173,15 +193,19 @@ export const engine = (settings: RuntimeSettings) => {
     Sweeper.layerStoreReleases,
     Materializer.layer,
     ScheduleActor.layerFollower,
+    IntegrityTriggers.layer,
     Drain.layer(settings.drainMs)
   )
   const operations = Layer.mergeAll(
     AssetCommands.layer,
+    AttentionDesk.layer,
+    DeliveryActor.DeliveryCommands.layer,
     AssetReads.layer,
     LineageGraph.layer,
     Announcements.layer,
     Backfills.layer,
     Tokens.layer,
+    Integrity.layer,
     Provenance.layer,
     RunSteering.layer
   )

@@ -3,17 +3,24 @@ import { flushCompileCache } from "node:module"
 import { join } from "node:path"
 import { Drain } from "../actors/Drain.ts"
 import { Engine } from "../actors/Engine.ts"
+import type { IntegrityOptions } from "../actors/IntegritySettings.ts"
 import { UpdateLoops } from "../actors/UpdateLoops.ts"
+import { parseAllowed, resolveBySystem } from "../capabilities/HttpAccess.ts"
+import { AttentionReads } from "../http/AttentionReads.ts"
 import * as InventoryLive from "../http/InventoryLive.ts"
 import { ProjectionControl } from "../http/ProjectionControl.ts"
 import * as ReadsLive from "../http/ReadsLive.ts"
 import * as Server from "../http/Server.ts"
 import { subscription } from "../bus/Publisher.ts"
 import * as QueueHealthHistory from "../projections/QueueHealthHistory.ts"
+import * as Channels from "../notify/Channels.ts"
+import { Deliveries } from "../notify/Deliveries.ts"
+import * as Notifier from "../notify/Notifier.ts"
 import { ProcessLock } from "../postgres/ProcessLock.ts"
 import type { CheckedApp } from "../sdk/AppCheck.ts"
 import * as AdminToken from "./AdminToken.ts"
 import * as AppModule from "./AppModule.ts"
+import * as AttentionWatch from "./AttentionWatch.ts"
 import * as Bus from "./Bus.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Database from "./Database.ts"
@@ -36,7 +43,9 @@ const emptyApp: CheckedApp = {
   workflows: [],
   timestore: { store: undefined, cacheBytes: 1024 ** 3 },
   http: { allow: [] },
-  sources: []
+  sources: [],
+  notifications: null,
+  integrity: {}
 }
 
 /** Workflows that the app defines are put when they differ from what the log has. */
@@ -61,6 +70,28 @@ const defineWorkflows = (app: CheckedApp) =>
     })
   )
 
+/** The app's channels, with their secrets from the environment: what is not set is told before anything starts. */
+const notifierOf = Effect.fnUntraced(function* ({ http, notifications }: CheckedApp) {
+  if (notifications === null) return null
+  const access = { allow: http.allow.flatMap((text) => parseAllowed(text) ?? []), resolve: resolveBySystem }
+  const channels = yield* Channels.make(notifications, access, (name) => process.env[name]).pipe(
+    Effect.mapError(({ message }) => new AppRefused({ message }))
+  )
+  return { config: notifications, channels }
+})
+
+/** How assets are checked: the environment goes before the app, and the app before the defaults. */
+const integrityOf = (
+  { integrity: { deep, window, ...given } }: CheckedApp,
+  intervalMs: number | null
+): Partial<IntegrityOptions> => ({
+  isAutomatic: true,
+  ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  ...(deep === undefined ? {} : { isDeep: deep }),
+  ...(window === undefined ? {} : { window }),
+  ...(intervalMs === null ? {} : { intervalMs })
+})
+
 /** The token of this server. */
 class Admin extends Context.Service<Admin, AdminToken.AdminToken>()("kintsugi/cli/Serve/Admin") {}
 
@@ -84,6 +115,7 @@ export const start = Effect.fn("Serve.start")(function* (
   yield* DataDir.ensure(settings.dataDir)
   const loaded = settings.app === null ? null : yield* AppModule.load(settings.app)
   const app = loaded?.app ?? emptyApp
+  const notifier = yield* notifierOf(app)
   const baseDir = loaded?.folder ?? settings.dataDir
   const running = engine({
     processId: `${process.pid}-${process.hrtime.bigint().toString(36)}`,
@@ -100,6 +132,7 @@ export const start = Effect.fn("Serve.start")(function* (
     timestoreCacheBytes: app.timestore.cacheBytes,
     httpAllow: app.http.allow,
     sources: app.sources,
+    integrity: integrityOf(app, settings.integrityIntervalMs),
     cacheDir: join(settings.dataDir, "partition-cache")
     // There before the actors: what a run that goes on does at once is told too.
   }).pipe(Layer.provide(StrayErrors.exitIsTold))
@@ -129,11 +162,13 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(QueueHealthHistory.layer(subscription)),
-      Layer.provideMerge(InventoryLive.layer),
-      Layer.provideMerge(ProjectionControl.layer),
+      Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
+      Layer.provideMerge(Layer.mergeAll(AttentionWatch.layer, ProjectionControl.layer)),
       Layer.provideMerge(Signing.layer(settings.signing)),
       Layer.provideMerge(defineWorkflows(app)),
-      Layer.provideMerge(Layer.merge(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage))),
+      Layer.provideMerge(
+        Layer.mergeAll(Bus.layer(settings.redis), OpenLineage.layer(settings.openLineage), Notifier.layer(notifier))
+      ),
       Layer.provideMerge(running),
       Layer.provideMerge(Database.layer(LogAccess.where(settings))),
       // Below all: whatever is started is seen, and what the end of it says is still sent.

@@ -54,6 +54,8 @@ export interface Settings extends DatabaseSettings {
   }
   /** Who signs the log, and how often. */
   readonly signing: SigningSettings
+  /** Between two checks of all assets, ms; 0: none by the clock; null: as the app says. */
+  readonly integrityIntervalMs: number | null
   /** Lines for the user about settings that are accepted, and not acted on yet or not wise. */
   readonly notices: ReadonlyArray<string>
 }
@@ -96,6 +98,10 @@ export const all = (given: Given): Result.Result<Settings, SettingInvalid> =>
       security: SecuritySettings.read(given),
       materializer: materializer(given),
       signing: signing(given),
+      integrityIntervalMs:
+        SettingText.find(given, "KINTSUGI_INTEGRITY_INTERVAL_MS") === undefined
+          ? null
+          : milliseconds(given, "KINTSUGI_INTEGRITY_INTERVAL_MS", 0, 0, timerMsMax),
       notices: notices(given)
     }
   })

@@ -92,7 +92,8 @@ export type Schedule = typeof Schedule.Type
 const clockTime = text(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as "22:00"')
 
 /** Hours of every day in which no automatic run starts; `to` before `from` ends on the next day. */
-const QuietHours = Schema.Struct({
+/** A window of every day. */
+export const QuietHours = Schema.Struct({
   from: clockTime,
   to: clockTime,
   timezone: orElse(TimeZone, "UTC")

@@ -1,6 +1,9 @@
 import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
+import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
+import * as Delivery from "./Delivery.ts"
+import * as IntegrityEvents from "./integrity/IntegrityEvents.ts"
 import * as Limit from "./Limit.ts"
 import * as LogRoot from "./LogRoot.ts"
 import * as MaterializationEvents from "./materialization/MaterializationEvents.ts"
@@ -32,7 +35,10 @@ const unions = {
   token: AccessToken.Event,
   projection: ProjectionSteering.Event,
   log: LogRoot.Event,
-  redaction: Redaction.Event
+  redaction: Redaction.Event,
+  attention: Attention.Event,
+  delivery: Delivery.Event,
+  integrity: IntegrityEvents.Event
 }
 
 /** Every category of streams. */

@@ -53,8 +53,8 @@ const securityHeaders = {
 const withHeaders = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.setHeaders(response, {
+): HttpServerResponse.HttpServerResponse => {
+  return HttpServerResponse.setHeaders(response, {
     ...securityHeaders,
     // A page knows which of its own parts it needs; it says so itself.
     ...(isPage(response) ? { "content-security-policy": pagePolicy(response) } : {}),
@@ -64,6 +64,7 @@ const withHeaders = (
     // What is left of a body that is too large is not worth reading.
     ...(response.status === 413 && request.headers["transfer-encoding"] !== undefined ? { connection: "close" } : {})
   })
+}
 
 const isPage = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
   /^text\/html\b/.test(headers["content-type"] ?? "")

@@ -5,19 +5,23 @@ import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import type { Socket } from "node:net"
+import * as AdminPage from "./admin/AdminPage.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import * as AnnouncementsHandlers from "./AnnouncementsHandlers.ts"
 import { Admission, type RateLimits, rateLimitsDefault } from "./Admission.ts"
 import { Api } from "./api/Api.ts"
 import * as AssetsHandlers from "./AssetsHandlers.ts"
+import * as AttentionHandlers from "./AttentionHandlers.ts"
 import * as AuthenticateLive from "./AuthenticateLive.ts"
 import * as AuthorizationLive from "./AuthorizationLive.ts"
 import * as BackfillsHandlers from "./BackfillsHandlers.ts"
 import * as Connections from "./Connections.ts"
 import * as DeadLettersHandlers from "./DeadLettersHandlers.ts"
+import * as DeliveriesHandlers from "./DeliveriesHandlers.ts"
 import { Draining } from "./Draining.ts"
 import * as Edge from "./Edge.ts"
 import * as EventsHandlers from "./EventsHandlers.ts"
+import * as IntegrityHandlers from "./IntegrityHandlers.ts"
 import * as NotificationsHandlers from "./NotificationsHandlers.ts"
 import * as ProjectionsHandlers from "./ProjectionsHandlers.ts"
 import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
@@ -74,15 +78,18 @@ export class Listening extends Context.Service<
 
 /** Every route, with its rules; needs the engine, the log, the reads and a router. */
 export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsDefault, token }: RouteOptions) =>
-  Layer.merge(HttpApiBuilder.layer(Api), Edge.layer(corsOrigins)).pipe(
+  Layer.mergeAll(HttpApiBuilder.layer(Api), AdminPage.layer, Edge.layer(corsOrigins)).pipe(
     Layer.provide([
       WorkflowsHandlers.layer,
       RunsHandlers.layer,
       RecoveriesHandlers.layer,
       AnnouncementsHandlers.layer,
       AdminHandlers.layer,
+      AttentionHandlers.layer,
+      DeliveriesHandlers.layer,
       BackfillsHandlers.layer,
       DeadLettersHandlers.layer,
+      IntegrityHandlers.layer,
       ProvenanceHandlers.layer,
       ProjectionsHandlers.layer,
       SteeringHandlers.layer,
@@ -94,14 +101,9 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       RedactionsHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
-    Layer.provide([
-      AuthorizationLive.layer.pipe(
-        Layer.provide(Admission.layer(rateLimits)),
-        Layer.provide(AuthenticateLive.layer({ adminToken: token, oidc }))
-      ),
-      Rules.layerRequestRules,
-      Rules.layerBodyRules
-    ])
+    Layer.provide([AuthorizationLive.layer, Rules.layerRequestRules, Rules.layerBodyRules]),
+    Layer.provide(Admission.layer(rateLimits)),
+    Layer.provide(AuthenticateLive.layer({ adminToken: token, oidc }))
   )
 
 /**

@@ -1,5 +1,7 @@
 import { AssetList } from "./AssetList.ts"
+import { Attention } from "./Attention.ts"
 import { BackfillList } from "./BackfillList.ts"
+import { IntegrityInventory } from "./IntegrityInventory.ts"
 import { Locations } from "./Locations.ts"
 import { MaterializationList } from "./MaterializationList.ts"
 import { Notifications } from "./Notifications.ts"
@@ -17,5 +19,7 @@ export const allProjections: ReadonlyArray<Projection> = [
   Notifications,
   MaterializationList,
   BackfillList,
-  Partitions
+  Partitions,
+  Attention,
+  IntegrityInventory
 ]

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { ReasonCode } from "../domain/recovery/RecoveryEvents.ts"
+import * as Notification from "../domain/Notification.ts"
 import type { Stored } from "../domain/run/RunEvents.ts"
 import * as Columns from "./Columns.ts"
 import { type Handler, type LogEvent, type Projection, unknownType } from "./Projection.ts"
@@ -14,23 +14,11 @@ export const Notifications: Projection = {
   make: () => make()
 }
 
-/** `runs_interrupted`: one summary a restart. */
-export type Kind = "step_failed" | "runs_interrupted" | "needs_attention"
+export type { Kind } from "../domain/Notification.ts"
+export { interruptedId } from "../domain/Notification.ts"
 
-/** The id of a restart's summary. */
-export const interruptedId = (processId: string): string => `interrupted:${processId}`
-
-interface Row {
-  /** The event's position, so that a rebuild gives the same notification the same id. */
-  readonly id: string
-  readonly kind: Kind
-  /** A summary's is made when it is read. */
-  readonly message: string
-  readonly runId: string | null
+interface Row extends Notification.Note {
   readonly recoveryId: string | null
-  readonly stepId: string | null
-  readonly at: number
-  readonly data: unknown
 }
 
 /** A run that a process's restart cut off. */
@@ -44,11 +32,6 @@ interface Interrupted {
 }
 
 type Data<Tag extends Stored["_tag"]> = Extract<Stored, { readonly _tag: Tag }>
-
-const reasonCodes: ReadonlySet<string> = new Set(ReasonCode.literals)
-
-/** Attempts after which a transient failure has been tried often enough to say so. */
-const attemptsMany = 2
 
 const make = (): Handler => {
   // Interrupted runs that have not ended; null: not read yet. It saves a query for every batch with ended runs.
@@ -120,39 +103,9 @@ const outcomes: ReadonlyMap<string, string> = new Map([
 ])
 
 const rowOf = (event: LogEvent): Row | null => {
-  const { at, id: runId, recorded, type } = event
-  const row = { id: recorded.position, runId, recoveryId: null, stepId: null, at }
-  switch (type as Stored["_tag"]) {
-    case "StepFailed": {
-      const { attempt, failure, final, stepId } = event.data<Data<"StepFailed">>()
-      if (!final) return null
-      const isTired = failure.class === "transient" && attempt >= attemptsMany
-      const message = isTired ? "Step failed after multiple attempts" : "Step failed"
-      return { ...row, kind: "step_failed", message, stepId, data: { attempt, failure } }
-    }
-    case "RunInterrupted": {
-      const { processId } = event.data<Data<"RunInterrupted">>()
-      return {
-        ...row,
-        id: interruptedId(processId),
-        runId: null,
-        kind: "runs_interrupted",
-        message: "",
-        data: { processId }
-      }
-    }
-    case "RunAttentionRaised": {
-      const { reason, stepId } = event.data<Data<"RunAttentionRaised">>()
-      return { ...row, kind: "needs_attention", message: reason, stepId, data: { reason } }
-    }
-    case "RunFailed": {
-      const { failure, stepId } = event.data<Data<"RunFailed">>()
-      if (!reasonCodes.has(failure.code)) return null
-      return { ...row, kind: "needs_attention", message: failure.message, stepId, data: { failure } }
-    }
-    default:
-      return null
-  }
+  const { at, id, recorded, type } = event
+  const note = Notification.ofRun({ type, id, at, position: recorded.position, data: <A>() => event.data<A>() })
+  return note === null ? null : { ...note, recoveryId: null }
 }
 
 const readOpen = (sql: SqlClient.SqlClient) =>

@@ -1,6 +1,7 @@
 import type { StoreConfig } from "../capabilities/StoreConfig.ts"
 import type { Workflow } from "../domain/Definition.ts"
 import type { Source } from "../domain/Source.ts"
+import type { NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Job } from "./Job.ts"
 
 /** A workflow as it is written: the JSON of `PUT /workflows/{slug}`, typed. */
@@ -26,6 +27,21 @@ export interface App {
    * by a webhook.
    */
   readonly sources?: ReadonlyArray<Readonly<typeof Source.Encoded>>
+  /** How it is checked that what is declared is there. */
+  readonly integrity?: {
+    /** Between two checks of everything, in ms; 0: none by the clock; default one hour. */
+    readonly intervalMs?: number
+    /** Assets that a check looks at in a second, at most; default 500. */
+    readonly assetsPerSecond?: number
+    /** Whether checks by the clock compare checksums, too; default false. */
+    readonly deep?: boolean
+    /** When checks that nobody asked for may go on: every day from `from` until `to` ("HH:mm"), by that clock (UTC). */
+    readonly window?: { readonly from: string; readonly to: string; readonly timezone?: string }
+    /** What is younger is still under way, and nothing to judge, in ms; default 60,000. */
+    readonly toleranceMs?: number
+    /** Checks that have to find the same before it is escalated; default 3. */
+    readonly escalateAfter?: number
+  }
   readonly http?: {
     /**
      * Hosts that http steps may ask although their address is private: `localhost:8080`, `*.internal.example`,
@@ -33,6 +49,8 @@ export interface App {
      */
     readonly allow?: ReadonlyArray<string>
   }
+  /** Who is told of failures and of what needs attention, beside the API; secrets as `{ env: "VARIABLE" }`. */
+  readonly notifications?: NotificationConfig
 }
 
 /** Not `instanceof` or identity: the app may have loaded this module as another copy. */

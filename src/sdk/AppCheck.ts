@@ -2,8 +2,9 @@ import { Result, Schema } from "effect"
 import { parseAllowed } from "../capabilities/HttpAccess.ts"
 import { type StoreConfigs, StoreConfigs as StoreConfigsSchema } from "../capabilities/StoreConfig.ts"
 import { disagreements } from "../domain/AssetAgreement.ts"
-import { type Definition, faultText, problemsOf, Slug } from "../domain/Definition.ts"
+import { type Definition, faultText, problemsOf, QuietHours, Slug } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
+import { faults as notificationFaults, NotificationConfig } from "../domain/NotificationConfig.ts"
 import type { Problem } from "../domain/JsonBounds.ts"
 import type { DefinedApp } from "./App.ts"
 import type { Source } from "../domain/Source.ts"
@@ -20,6 +21,9 @@ export interface CheckedApp {
   readonly timestore: { readonly store: string | undefined; readonly cacheBytes: number }
   readonly http: { readonly allow: ReadonlyArray<string> }
   readonly sources: ReadonlyArray<Source>
+  readonly notifications: NotificationConfig | null
+  /** What the app says of how its assets are checked. */
+  readonly integrity: typeof Integrity.Type
 }
 
 /** The app is not as it should be. `problems` lists every fault that was found. */
@@ -54,10 +58,14 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       listOf(input.sources),
       new Set(listOf(input.workflows).map((workflow) => field(workflow, "slug"))),
       parsed.workflows
-    )
+    ),
+    ...(Result.isSuccess(decoded) && decoded.success.notifications !== undefined
+      ? notificationFaults(decoded.success.notifications)
+      : [])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return Result.fail(new AppInvalid({ problems }))
-  const { http = {}, jobs = [], sources = [], stores = {}, timestore = {} } = decoded.success
+  const { http = {}, integrity = {}, jobs = [], notifications = null } = decoded.success
+  const { sources = [], stores = {}, timestore = {} } = decoded.success
   return Result.succeed({
     stores,
     jobs: new Map(jobs.map((job) => [job.slug, job])),
@@ -67,7 +75,9 @@ export const checkApp = (app: DefinedApp): Result.Result<CheckedApp, AppInvalid>
       cacheBytes: timestore.cacheBytes ?? cacheBytesDefault
     },
     http: { allow: http.allow ?? [] },
-    sources
+    sources,
+    notifications,
+    integrity
   })
 }
 
@@ -85,7 +95,24 @@ const AllowedHost = Schema.String.check(
   )
 )
 
+const dayMs = 86_400_000
+
+const whole = (minimum: number, maximum: number, unit = "") =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number${unit} from ${minimum} to ${maximum}` })
+  )
+
+const Integrity = Schema.Struct({
+  intervalMs: Schema.optional(whole(0, 2_147_483_647, " of milliseconds")),
+  assetsPerSecond: Schema.optional(whole(1, 1_000_000)),
+  deep: Schema.optional(Schema.Boolean),
+  window: Schema.optional(QuietHours),
+  toleranceMs: Schema.optional(whole(0, dayMs, " of milliseconds")),
+  escalateAfter: Schema.optional(whole(1, 1_000))
+})
+
 const Shape = Schema.Struct({
+  integrity: Schema.optional(Integrity),
   stores: Schema.optional(StoreConfigsSchema),
   jobs: Schema.optional(
     Schema.Array(Schema.Struct({ slug: Slug, description: Schema.optional(Schema.String), run: Run }))
@@ -105,7 +132,8 @@ const Shape = Schema.Struct({
     })
   ),
   sources: Schema.optional(Sources),
-  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) }))
+  http: Schema.optional(Schema.Struct({ allow: Schema.optional(Schema.Array(AllowedHost)) })),
+  notifications: Schema.optional(NotificationConfig)
 })
 
 const decodeShape = Schema.decodeUnknownResult(Shape, { errors: "all", onExcessProperty: "error" })

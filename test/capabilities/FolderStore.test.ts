@@ -41,6 +41,22 @@ describe("a folder store", () => {
     })
   )
 
+  it.live("says of many keys at once what it says of each, and leaves out what needs a proper look", () =>
+    Effect.gen(function* () {
+      const { root, store } = yield* fixture
+      for (const key of ["a/b/x", "a/y", "z"]) yield* store.write(key, bytes(key))
+      yield* io(async () => {
+        await mkdir(join(root, "folder"))
+        await symlink(join(root, "z"), join(root, "link"))
+        await symlink(join(root, "a"), join(root, "linked"))
+      })
+      const keys = ["a/b/x", "a/y", "z", "gone", "gone/x", "folder", "link", "linked/y", "../z", "a/y/x"]
+      const found = yield* store.statMany!(keys)
+      const alone = yield* Effect.forEach(["a/b/x", "a/y", "z"], (key) => store.stat(key))
+      assert.deepStrictEqual([...found], alone)
+    })
+  )
+
   it.live("an interrupted write leaves the old bytes and no temporary file", () =>
     Effect.gen(function* () {
       const { root, store } = yield* fixture

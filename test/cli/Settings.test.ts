@@ -41,6 +41,7 @@ describe("the settings of a server", () => {
       },
       materializer: { baseBackoffMs: 120_000, maxBackoffMs: 1_800_000, refreshIntervalMs: 600_000 },
       signing: { keyFile: null, intervalMs: 3_600_000 },
+      integrityIntervalMs: null,
       notices: []
     })
   })
@@ -65,6 +66,7 @@ describe("the settings of a server", () => {
     )
     assert.match(fault({}, { port: "" }), /^--port: must be/)
     assert.match(fault({ KINTSUGI_RECOVERY: "yes" }), /^KINTSUGI_RECOVERY: must be on or off, not "yes"$/)
+    assert.match(fault({ KINTSUGI_INTEGRITY_INTERVAL_MS: "1h" }), /^KINTSUGI_INTEGRITY_INTERVAL_MS: must be a whole/)
     assert.match(fault({ KINTSUGI_CONCURRENCY: "0" }), /^KINTSUGI_CONCURRENCY: must be a whole number from 1 to/)
     assert.match(fault({ KINTSUGI_DRAIN_MS: "10s" }), /^KINTSUGI_DRAIN_MS: must be a whole number of milliseconds/)
     assert.match(fault({ KINTSUGI_CRASH_LIMIT: "-1" }), /^KINTSUGI_CRASH_LIMIT: /)

@@ -48,6 +48,19 @@ describe("a server that cannot start ends with 2 and one clear line", () => {
     /^kintsugi: --app \(KINTSUGI_APP\): .*exit\.ts ended the process at import: it calls process\.exit\(0\)/
   )
   refused(
+    "an app whose notifications want a variable that is not set",
+    (folder) => ({
+      app: written(
+        folder,
+        "notify.ts",
+        app(`const secret = { env: "KINTSUGI_NO_SUCH_SECRET" }
+const url = "https://hooks.example.org/x"
+export default defineApp({ notifications: { channels: { ops: { type: "webhook", url, secret } } } })`)
+      )
+    }),
+    /^kintsugi: --app: notifications\.channels\.ops\.secret: the environment variable KINTSUGI_NO_SUCH_SECRET is not set$/m
+  )
+  refused(
     "an app whose workflow names an unknown job",
     (folder) => ({
       app: written(

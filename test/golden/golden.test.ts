@@ -3,7 +3,10 @@ import type { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import * as AccessToken from "../../src/domain/AccessToken.ts"
 import * as Asset from "../../src/domain/Asset.ts"
+import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
+import * as Delivery from "../../src/domain/Delivery.ts"
+import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as LogRoot from "../../src/domain/LogRoot.ts"
 import * as MaterializationEvents from "../../src/domain/materialization/MaterializationEvents.ts"
@@ -56,7 +59,10 @@ const categories: Readonly<Record<string, Category>> = {
   token: category(AccessToken.Event),
   log: category(LogRoot.Event),
   redaction: category(Redaction.Event),
-  projection: category(ProjectionSteering.Event)
+  projection: category(ProjectionSteering.Event),
+  attention: category(Attention.Event),
+  delivery: category(Delivery.Event),
+  integrity: category(IntegrityEvents.Event)
 }
 
 const filesOf = (name: string) => readdirSync(new URL(name, import.meta.url)).sort()

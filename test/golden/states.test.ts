@@ -2,9 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { readFileSync } from "node:fs"
 import * as AssetActor from "../../src/actors/AssetActor.ts"
+import * as IntegrityActor from "../../src/actors/IntegrityActor.ts"
 import * as LimitActor from "../../src/actors/LimitActor.ts"
 import * as PartitionKeysActor from "../../src/actors/PartitionKeysActor.ts"
 import * as Asset from "../../src/domain/Asset.ts"
+import type * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
+import * as IntegrityState from "../../src/domain/integrity/IntegrityState.ts"
 import * as Limit from "../../src/domain/Limit.ts"
 import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import type { StateCodec } from "../../src/eventstore/StateCodec.ts"
@@ -53,6 +56,33 @@ describe("what the events of a long stream come to is fixed, because snapshots i
           ["store-1", 0],
           ["store-7", 0]
         ]
+      },
+      why
+    )
+  })
+
+  it("for the Integrity actor", () => {
+    const types = ["IntegrityCheckStarted", "IntegrityProgressed", "IntegrityEscalated", "IntegrityRepairRequested"]
+    const events: ReadonlyArray<IntegrityEvents.Event> = stored("integrity", types)
+    const { found, ...batch } = JSON.parse(JSON.stringify(events[1])) as Record<string, ReadonlyArray<object>>
+    const {
+      at: _at,
+      _tag: _type,
+      repair,
+      ...repairs
+    } = JSON.parse(JSON.stringify(events[3])) as Record<string, unknown>
+    assert.deepStrictEqual(
+      kept(IntegrityActor.snapshot, [...events].reduce(IntegrityState.evolve, IntegrityState.initial)),
+      {
+        ...{ checks: 7, generation: 0, queued: null, last: null, wholeAt: null, repairs: 2, isRepairAwaited: false },
+        running: {
+          ...{ check: 7, reason: "requested", deep: true, startedAt: 0, endedAt: null, looked: 500, inProgress: 1 },
+          ...{ scope: { assetIds: ["orders.raw"], partitionKey: "2024-01", store: "lake" }, cursor: batch.cursor },
+          ...{ unreadable: batch.unreadable, failed: batch.failed, failedCount: 1, omitted: 0 }
+        },
+        repair: { repair, ...repairs, requestedAt: 3_000 },
+        findings: [["orders.raw\n2024-01", { ...found![0], since: 1_000, count: 1, check: 7, escalated: true }]],
+        past: []
       },
       why
     )

@@ -2,9 +2,11 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import * as InventoryLive from "../../src/http/InventoryLive.ts"
 import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import * as ReadsLive from "../../src/http/ReadsLive.ts"
+import { Deliveries } from "../../src/notify/Deliveries.ts"
 import * as Server from "../../src/http/Server.ts"
 import { defineJob } from "../../src/index.ts"
 import { stepFor } from "../support/chainApp.ts"
@@ -19,7 +21,7 @@ type Body = Record<string, any>
 const play = playOn((given) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provideMerge(ReadsLive.layer),
-    Layer.provideMerge(InventoryLive.layer),
+    Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
     Layer.provideMerge(ProjectionControl.layer),
     Layer.provideMerge(layerPg(given))
   )

@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { Announcements } from "../../src/actors/Announcements.ts"
 import { AssetCommands } from "../../src/actors/AssetCommands.ts"
+import { AttentionDesk } from "../../src/actors/AttentionDesk.ts"
 import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Definitions } from "../../src/actors/Definitions.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
@@ -13,6 +14,8 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { DeliveryCommands } from "../../src/actors/DeliveryActor.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
 import { Provenance } from "../../src/actors/Provenance.ts"
 import { Tokens } from "../../src/actors/Tokens.ts"
@@ -23,9 +26,11 @@ import { IllegalTransition } from "../../src/domain/run/RunCommands.ts"
 import type { RunView } from "../../src/domain/run/RunView.ts"
 import { type EventStore, type LogUnavailable, Position } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { AttentionReads } from "../../src/http/AttentionReads.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
+import { Deliveries } from "../../src/notify/Deliveries.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
 import { Redactions } from "../../src/projections/Redactions.ts"
 import { TokenUses } from "../../src/projections/TokenUses.ts"
@@ -116,14 +121,19 @@ export const engine = (state: FakeState) => Layer.mergeAll(commands(state), othe
 export const inventory = Layer.mergeAll(
   Layer.mock(Inventory, {}),
   Layer.mock(ProjectionControl, {}),
-  Layer.mock(Redactions, {})
+  Layer.mock(Redactions, {}),
+  Layer.mock(AttentionReads, {}),
+  Layer.mock(Deliveries, {})
 )
 
 /** Services whose routes have tests of their own, on a real engine. */
 const others = Layer.mergeAll(
   Layer.mock(Backfills, {}),
+  Layer.mock(Integrity, {}),
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
+  Layer.mock(AttentionDesk, {}),
+  Layer.mock(DeliveryCommands, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),
   Layer.mock(LineageGraph, {}),

@@ -1,7 +1,5 @@
 import { Effect, Layer } from "effect"
 import { Inventory } from "../../src/http/Inventory.ts"
-import { Redactions } from "../../src/projections/Redactions.ts"
-import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import type * as Server from "../../src/http/Server.ts"
 import type { Engine } from "../../src/actors/Engine.ts"
 import type { EventStore } from "../../src/eventstore/EventStore.ts"
@@ -40,13 +38,7 @@ export const servedIn = <A, E>(
         Layer.provideMerge(layerMemory({ jobs, baseDir })),
         Layer.orDie
       )
-      const behind = Layer.mergeAll(
-        Fakes.reads(state),
-        noAssets,
-        Layer.mock(ProjectionControl, {}),
-        Layer.mock(Redactions, {}),
-        engine
-      )
+      const behind = Layer.mergeAll(Fakes.reads(state), Fakes.inventory, noAssets, engine)
       return yield* Effect.provide(body(baseDir), server(state, behind, settings))
     })
   )

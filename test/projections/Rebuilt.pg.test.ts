@@ -94,7 +94,7 @@ layer(database, { timeout: 120_000, excludeTestServices: true })("a rebuilt read
 
   it.effect("is not made from an event type that a projection does not know: it stops there and says so", () =>
     Effect.gen(function* () {
-      for (const category of ["run", "workflow", "asset", "recovery", "materialization"]) {
+      for (const category of ["run", "workflow", "asset", "recovery", "materialization", "attention"]) {
         const log = new TestLog()
         const at = 1
         log.append({ stream: `${category}-1`, type: "Teleported", data: { slug: "x" }, at })

@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import * as Attention from "../../src/domain/Attention.ts"
 import * as Asset from "../../src/domain/Asset.ts"
 import { type Definition, parseDefinition } from "../../src/domain/Definition.ts"
 import type { Failure } from "../../src/domain/Failure.ts"
@@ -223,6 +224,33 @@ export class MaterializationHistory {
   }
 }
 
+/** One thing that others raise, settle and mute, as its decider writes it. */
+export class AttentionHistory {
+  state: Attention.State = Attention.initial
+  private clock = 8_000
+  private readonly id: string
+  private readonly tape: Tape
+  constructor(id: string, tape: Tape) {
+    this.id = id
+    this.tape = tape
+  }
+
+  next(): ReadonlyArray<Written> {
+    const { id, tape } = this
+    this.clock += 1 + tape.below(90)
+    const raise = { id, kind: "finding", reasonCode: "missing", severity: "error", assetId: "x" } as const
+    const command = tape.pick<Attention.Unstamped>([
+      { _tag: "Raise", raise: { ...raise, message: tape.pick(["gone", "gone again"]) } },
+      { _tag: "Settle", id },
+      { _tag: "Mute", id, reason: tape.pick(["known", "later"]), until: this.clock + tape.below(500) },
+      { _tag: "Unmute", id }
+    ])
+    const events = Result.getOrThrow(Attention.decide({ ...command, now: this.clock }, this.state))
+    for (const event of events) this.state = Attention.evolve(this.state, event)
+    return events.map((event) => written(`attention-${id}`, event))
+  }
+}
+
 /** Events that a recovery's projection has to take, in an order that a recovery can write. */
 export const recoveryEvents = (id: string, tape: Tape): ReadonlyArray<Written> => {
   const stream = `recovery-${id}`
@@ -276,6 +304,11 @@ export const history = (numbers: ReadonlyArray<number>): ReadonlyArray<Written> 
   }
   for (const id of ["m0", "m1"]) {
     const source = new MaterializationHistory(id, tape)
+    let commands = 0
+    sources.push(() => (commands++ < 12 ? source.next() : null))
+  }
+  for (const id of ["finding:x", "finding:y"]) {
+    const source = new AttentionHistory(id, tape)
     let commands = 0
     sources.push(() => (commands++ < 12 ? source.next() : null))
   }

@@ -99,9 +99,11 @@ export const database = Layer.unwrap(
 const tables = [
   ...["run_list_v1_active", "run_list_v1_ended", "run_list_v1_definitions", "run_list_v1_counters"],
   ...["asset_locations_v1", "asset_locations_v1_current", "asset_list_v2", "asset_partitions_v1"],
+  "integrity_inventory_v1",
   ...["asset_list_v2_totals", "asset_list_v2_history", "materialization_list_v1", "materialization_list_v1_counters"],
   ...["recovery_list_v1", "recovery_list_v1_counters"],
   ...["backfill_list_v1", "backfill_list_v1_failures"],
+  ...["attention_v1", "attention_v1_runs"],
   ...["notifications_v1", "notifications_v1_interrupted", "notification_reads", "projection_checkpoints"]
 ]
 

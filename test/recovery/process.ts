@@ -3,6 +3,7 @@ import { Announcements } from "../../src/actors/Announcements.ts"
 import { Backfills } from "../../src/actors/Backfills.ts"
 import { RunSteering } from "../../src/actors/RunSteering.ts"
 import { Engine } from "../../src/actors/Engine.ts"
+import { Integrity } from "../../src/actors/Integrity.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
@@ -19,6 +20,7 @@ export interface Process {
   /** Null with the engine. */
   readonly announcements: Announcements["Service"] | null
   readonly steering: RunSteering["Service"] | null
+  readonly integrity: Integrity["Service"] | null
   /** Completed when it is dead. */
   readonly died: Effect.Effect<void>
   /** Ends at once, as by `kill -9`: nothing that it does from now on reaches the log. */
@@ -75,6 +77,7 @@ export const boot = Effect.fnUntraced(function* (log: EventStore["Service"], giv
     backfills: started === null ? null : Context.get(started, Backfills),
     announcements: started === null ? null : Context.get(started, Announcements),
     steering: started === null ? null : Context.get(started, RunSteering),
+    integrity: started === null ? null : Context.get(started, Integrity),
     died: Deferred.await(death),
     // What it leaves running is ended in the background; its drain can write nothing any more.
     kill: Effect.andThen(Effect.sync(die), Effect.asVoid(Effect.forkDetach(stop))),

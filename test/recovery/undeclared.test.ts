@@ -113,7 +113,7 @@ describe("a read of an asset's file that the step does not declare", () => {
           recorded: (store, key) => Effect.map(index.recorded(store, key), (found) => (stale ??= found))
         })
       )
-    ).pipe(Layer.provide(memoryIndex.layer))
+    ).pipe(Layer.provideMerge(memoryIndex.layer))
     return Effect.scoped(
       Effect.gen(function* () {
         const baseDir = yield* temporaryFolder
@@ -330,7 +330,7 @@ describe("a query of partitions that the step does not declare", () => {
             })
         })
       )
-    ).pipe(Layer.provide(memoryIndex.layer))
+    ).pipe(Layer.provideMerge(memoryIndex.layer))
     return Effect.scoped(
       Effect.gen(function* () {
         const baseDir = yield* temporaryFolder

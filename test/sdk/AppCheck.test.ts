@@ -146,6 +146,24 @@ describe("checking an app", () => {
     assert.deepStrictEqual(faults({ http: { allow: ["a", "http://b/"], deny: [] } }), ["http.deny", "http.allow[1]"])
   })
 
+  it("takes how assets are checked, and names what of it cannot be", () => {
+    const integrity = {
+      intervalMs: 60_000,
+      assetsPerSecond: 50,
+      deep: true,
+      window: { from: "22:00", to: "06:00", timezone: "Europe/Berlin" },
+      toleranceMs: 0,
+      escalateAfter: 5
+    }
+    assert.deepStrictEqual(checked({ integrity }).integrity, integrity)
+    const wrong = { assetsPerSecond: 0, window: { from: "24:00", to: "06:00" }, often: true }
+    assert.deepStrictEqual([...faults({ integrity: wrong })].sort(), [
+      "integrity.assetsPerSecond",
+      "integrity.often",
+      "integrity.window.from"
+    ])
+  })
+
   it("knows what came through defineApp, whichever copy of the module made it", () => {
     assert.isTrue(isDefinedApp(defineApp({})))
     assert.isTrue(isDefinedApp({ [Symbol.for("kintsugi/App")]: true }))

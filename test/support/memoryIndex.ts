@@ -5,9 +5,9 @@ import { assetCodec } from "../../src/actors/AssetActor.ts"
 import type { Generation } from "../../src/domain/Asset.ts"
 import * as Id from "../../src/domain/Id.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
+import * as memoryInventory from "./memoryInventory.ts"
 
-/** The index of locations folded from the whole log at each question: for tests without a database. */
-export const layer = Layer.effect(
+const index = Layer.effect(
   LocationIndex,
   Effect.gen(function* () {
     const log = yield* EventStore
@@ -65,3 +65,6 @@ export const layer = Layer.effect(
     })
   })
 )
+
+/** The read models that actors ask, folded from the whole log at each question: for tests without a database. */
+export const layer = Layer.merge(index, memoryInventory.layer)

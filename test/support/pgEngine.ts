@@ -3,6 +3,7 @@ import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Layer, type Scope } from "effect"
 import type { StoreConfigs } from "../../src/capabilities/StoreConfig.ts"
+import * as InventoryLive from "../../src/cli/InventoryLive.ts"
 import * as LocationsLive from "../../src/cli/LocationsLive.ts"
 import { engine } from "../../src/cli/Runtime.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
@@ -19,7 +20,7 @@ import { database } from "./postgres.ts"
 /** The whole engine with its log and its read models in a database of its own on the tests' server. */
 export const layerPg = (given: Settings) =>
   engine(settings(given)).pipe(
-    Layer.provideMerge(LocationsLive.layer),
+    Layer.provideMerge(Layer.merge(LocationsLive.layer, InventoryLive.layer)),
     Layer.provideMerge(LocationIndex.layer),
     Layer.provideMerge(TokenUses.layer),
     Layer.provideMerge(Redactions.layer(allProjections)),

@@ -1,10 +1,13 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AdminApi } from "./Admin.ts"
 import { AnnouncementsApi } from "./Announcements.ts"
+import { AttentionApi } from "./Attention.ts"
 import { AssetsApi } from "./Assets.ts"
 import { BackfillsApi } from "./Backfills.ts"
 import { DeadLettersApi } from "./DeadLetters.ts"
+import { DeliveriesApi } from "./Deliveries.ts"
 import { EventsApi } from "./Events.ts"
+import { IntegrityApi } from "./Integrity.ts"
 import { NotificationsApi } from "./Notifications.ts"
 import { ProjectionsApi } from "./Projections.ts"
 import { ProvenanceApi } from "./Provenance.ts"
@@ -21,7 +24,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, TokensApi)
-  .add(ProjectionsApi, RedactionsApi, SteeringApi)
+  .add(ProjectionsApi, RedactionsApi, SteeringApi, AttentionApi, DeliveriesApi, IntegrityApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
