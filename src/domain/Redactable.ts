@@ -2,9 +2,10 @@ import { Result, Schema } from "effect"
 import * as Asset from "./Asset.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
 import * as RunEvents from "./run/RunEvents.ts"
+import { mark } from "./SecretText.ts"
 
 /** What stands where a value was. */
-export const mark = "[redacted]"
+export { mark }
 
 const unions = { run: RunEvents.Event, asset: Asset.Event, recovery: RecoveryEvents.Event }
 
