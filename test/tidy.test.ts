@@ -15,7 +15,7 @@ const mayImport: Record<string, ReadonlyArray<string>> = {
   projections: ["domain", "eventstore", "postgres"],
   notify: ["domain", "eventstore", "capabilities", "projections"],
   http: ["domain", "eventstore", "actors", "projections", "bus", "notify"],
-  telemetry: ["eventstore"],
+  telemetry: ["domain", "eventstore"],
   cli: [
     "domain",
     "eventstore",

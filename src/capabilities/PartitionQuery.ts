@@ -2,10 +2,11 @@ import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBType, DuckDBValue
 import { Predicate } from "effect"
 import { type DuckDbModule, identifier, literal } from "./DuckDb.ts"
 import { partitionKeyColumn } from "./ParquetRows.ts"
+import * as QueryGuard from "./QueryGuard.ts"
 
 /** A query that is refused before it runs, or whose answer is too large to hand over. */
 export class QueryRefused extends Error {
-  readonly code: "not_a_query" | "unsupported_value" | "unused_parameter" | "result_too_large"
+  readonly code: "not_a_query" | "out_of_bounds" | "unsupported_value" | "unused_parameter" | "result_too_large"
   constructor(code: QueryRefused["code"], message: string) {
     super(message)
     this.code = code
@@ -43,6 +44,8 @@ export const queryFiles = async (
   await connection.run("SET lock_configuration = true")
   signal.throwIfAborted()
   const statement = await onlySelect(connection, duckdb, sql)
+  const objection = await QueryGuard.objection(connection, dataset, sql)
+  if (objection !== null) throw new QueryRefused("out_of_bounds", `the query is refused: ${objection}`)
   for (const [index, param] of params.entries()) {
     const value = parameter(duckdb, param, index)
     // A whole number without a type would go as HUGEINT, which few functions take.
@@ -93,8 +96,7 @@ const onlySelect = async (
     throw new QueryRefused("not_a_query", `a query is one statement; these are ${statements.count}`)
   }
   const statement = await statements.prepare(0)
-  const allowed = [StatementType.SELECT, StatementType.EXPLAIN]
-  if (!allowed.includes(statement.statementType)) {
+  if (statement.statementType !== StatementType.SELECT) {
     throw new QueryRefused("not_a_query", `a query is a SELECT; this is ${StatementType[statement.statementType]}`)
   }
   return statement

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Semaphore } from "effect"
+import { Context, Duration, Effect, Layer, Semaphore } from "effect"
 import { mkdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Failure } from "../domain/Failure.ts"
@@ -26,6 +26,8 @@ export interface TimestoreOptions {
   readonly memoryMb?: number
   /** Rows that one query may answer; default 1,000,000. */
   readonly rowsMax?: number
+  /** How long one query may run, ms; default 10 minutes. */
+  readonly queryMsMax?: number
 }
 
 /**
@@ -67,6 +69,7 @@ export class Timestore extends Context.Service<
 const cacheBytesMaxDefault = 1024 * 1024 * 1024
 const memoryMbDefault = 512
 const rowsMaxDefault = 1_000_000
+const queryMsMaxDefault = 10 * 60_000
 const spillGb = 4
 /** Queries and writes at once, each with its own memory. */
 const enginesMax = 2
@@ -78,6 +81,7 @@ const make = Effect.fnUntraced(function* (options: TimestoreOptions) {
   const stores = yield* Stores
   const engines = yield* Semaphore.make(enginesMax)
   const rowsMax = options.rowsMax ?? rowsMaxDefault
+  const queryMsMax = options.queryMsMax ?? queryMsMaxDefault
   let opened: Promise<PartitionCache> | undefined
   const openOnce = (): Promise<PartitionCache> => {
     opened ??= openCache(options.cacheDir, options.cacheBytesMax ?? cacheBytesMaxDefault).catch((cause: unknown) => {
@@ -167,6 +171,10 @@ const make = Effect.fnUntraced(function* (options: TimestoreOptions) {
           queryFiles(connection, duckdb, signal, { dataset, files, folder: filesFolder, sql, params, rowsMax })
         ).pipe(
           Effect.mapError((cause) => classified(cause, files)),
+          Effect.timeoutOrElse({
+            duration: Duration.millis(queryMsMax),
+            orElse: () => Effect.fail(refuse("query_too_long", `the query runs for more than ${queryMsMax} ms`))
+          }),
           Effect.tapError(({ failure }) =>
             failure.class === "corrupt"
               ? local(() => Promise.all(files.map(({ location }) => cache.drop(location.sha256))))

@@ -1,6 +1,8 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
+import { hash } from "node:crypto"
+import * as Redaction from "../domain/Redaction.ts"
 import * as HashChain from "../eventstore/HashChain.ts"
 import * as LogPosition from "../eventstore/LogPosition.ts"
 
@@ -18,6 +20,8 @@ export interface Scanned {
   readonly streams: number
   readonly events: number
   readonly brokenStreams: number
+  /** Events of which something was redacted, as the log itself says. */
+  readonly redacted: number
   /** The first broken link of each broken stream, for the first 100 of them. */
   readonly broken: ReadonlyArray<BrokenLink>
 }
@@ -31,6 +35,8 @@ interface Row {
   readonly schema_version: number
   readonly recorded_at_ms: bigint
   readonly payload: string
+  /** Of the payload as it was written, if it was redacted since. */
+  readonly payload_hash: string | null
   readonly metadata: string | null
   readonly hash: string
   readonly epoch: number
@@ -53,12 +59,14 @@ export const scan: Effect.Effect<Scanned, SqlError, SqlClient.SqlClient> = Effec
   while (true) {
     const rows: ReadonlyArray<Row> = yield* sql<Row>`
       SELECT e.stream_id, s.stream_name, s.stream_version AS length, e.stream_version, e.type, e.schema_version,
-        e.recorded_at_ms, e.payload::text AS payload, e.metadata, encode(e.hash, 'hex') AS hash,
+        e.recorded_at_ms, e.payload::text AS payload, encode(e.payload_sha256, 'hex') AS payload_hash, e.metadata, encode(e.hash, 'hex') AS hash,
         e.epoch, e.transaction_id::text AS transaction_id, e.global_position
       FROM events e LEFT JOIN streams s USING (stream_id)
       WHERE (e.stream_id, e.stream_version) > (${after.streamId}, ${after.version})
       ORDER BY e.stream_id, e.stream_version LIMIT ${pageSize}`
-    for (const row of rows) walk.visit(row)
+    for (const row of rows) {
+      walk.visit(row, row.payload_hash === null || (yield* isAnnounced(row)))
+    }
     const last = rows.at(-1)
     if (last === undefined || rows.length < pageSize) break
     after = { streamId: last.stream_id, version: last.stream_version }
@@ -70,6 +78,19 @@ export const scan: Effect.Effect<Scanned, SqlError, SqlClient.SqlClient> = Effec
     ORDER BY s.stream_name`
   for (const { stream_name } of empty) walk.note(absent(stream_name, 1))
   return walk.finish()
+})
+
+/** Whether the log says that this payload was redacted, from what it was to what it is. */
+const isAnnounced = Effect.fnUntraced(function* (row: Row) {
+  const sql = yield* SqlClient.SqlClient
+  const [found] = yield* sql<{ readonly is: boolean }>`
+    SELECT r.payload->>'payloadHash' = ${row.payload_hash}
+      AND r.payload->>'redactedHash' = ${hash("sha256", row.payload)} AS is
+    FROM events r JOIN streams s USING (stream_id)
+    WHERE s.stream_name = ${Redaction.streamName(row.stream_name ?? "")} AND r.type = 'PayloadRedacted'
+      AND (r.payload->>'version')::int = ${row.stream_version}
+    ORDER BY r.stream_version DESC LIMIT 1`
+  return found?.is === true
 })
 
 const absent = (stream: string, version: number): BrokenLink => ({
@@ -84,6 +105,7 @@ const makeWalk = () => {
   let brokenStreams = 0
   let streams = 0
   let events = 0
+  let redacted = 0
   /** The stream that is being walked: what its chain is so far, and whether it is known to be broken. */
   let current: { readonly id: bigint; readonly row: Row; readonly isBroken: boolean } | null = null
 
@@ -98,8 +120,9 @@ const makeWalk = () => {
     if (length !== null && length > stream_version) note(absent(nameOf(current.row), stream_version + 1))
   }
 
-  const visit = (row: Row): void => {
+  const visit = (row: Row, isAnnounced: boolean): void => {
     events++
+    if (row.payload_hash !== null) redacted++
     if (current === null || current.id !== row.stream_id) {
       closeStream()
       streams++
@@ -107,7 +130,7 @@ const makeWalk = () => {
     }
     let isBroken = current?.isBroken ?? false
     if (!isBroken) {
-      const link = judge(row, current?.row ?? null)
+      const link = judge(row, current?.row ?? null, isAnnounced)
       if (link !== null) {
         isBroken = true
         note(link)
@@ -118,17 +141,18 @@ const makeWalk = () => {
 
   const finish = (): Scanned => {
     closeStream()
-    return { streams, events, brokenStreams, broken }
+    return { streams, events, brokenStreams, redacted, broken }
   }
   return { visit, note, finish }
 }
 
 const nameOf = (row: Row): string => row.stream_name ?? `(stream number ${row.stream_id}, which has no name)`
 
-const judge = (row: Row, before: Row | null): BrokenLink | null => {
+const judge = (row: Row, before: Row | null, isAnnounced: boolean): BrokenLink | null => {
   const version = (before?.stream_version ?? 0) + 1
   if (row.stream_version !== version) return absent(nameOf(row), version)
-  const problem = problemOf(row, before?.hash ?? HashChain.genesis)
+  const unsaid = isAnnounced ? null : "it was redacted, and the log does not say so of this content"
+  const problem = problemOf(row, before?.hash ?? HashChain.genesis) ?? unsaid
   if (problem === null) return null
   const position = LogPosition.of(row.epoch, row.transaction_id, row.global_position)
   return { stream: nameOf(row), version, position, problem }
@@ -139,13 +163,14 @@ const problemOf = (row: Row, previous: string): string | null => {
   if (row.length !== null && row.stream_version > row.length) {
     return `the stream says that it has only ${row.length} events`
   }
-  const hash = HashChain.link(previous, {
+  const linked = HashChain.link(previous, {
     streamVersion: row.stream_version,
     type: row.type,
     schemaVersion: row.schema_version,
     recordedAt: Number(row.recorded_at_ms),
     payload: row.payload,
+    payloadHash: row.payload_hash ?? undefined,
     metadata: row.metadata ?? ""
   })
-  return hash === row.hash ? null : "its content does not have the hash that was recorded"
+  return linked === row.hash ? null : "its content does not have the hash that was recorded"
 }

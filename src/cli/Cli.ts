@@ -9,6 +9,7 @@ import { attention, doctor, recover } from "./OperateCommands.ts"
 import { presenter } from "./Presenter.ts"
 import { inspect, rebuild } from "./InspectCommands.ts"
 import * as Settings from "./Settings.ts"
+import { redact } from "./RedactCommand.ts"
 import { token } from "./TokenCommand.ts"
 
 // Each command's work is loaded when it is run, so that `--help` answers at once and `serve` loads no driver that it
@@ -132,7 +133,8 @@ export const root = Command.make("kintsugi").pipe(
     doctor,
     attention,
     recover,
-    token
+    token,
+    redact
   ])
 )
 

@@ -7,6 +7,7 @@ import * as ProcessLock from "../postgres/ProcessLock.ts"
 import { allProjections } from "../projections/AllProjections.ts"
 import { LocationIndex } from "../projections/LocationIndex.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
+import { Redactions } from "../projections/Redactions.ts"
 import { TokenUses } from "../projections/TokenUses.ts"
 import * as InventoryLive from "./InventoryLive.ts"
 import * as LocationsLive from "./LocationsLive.ts"
@@ -17,6 +18,7 @@ export const layer = (database: Database.Settings) =>
     Layer.provideMerge(TokenUses.layer),
     Layer.provideMerge(LocationIndex.layer),
     Layer.provideMerge(LogFollower.layer),
+    Layer.provideMerge(Redactions.layer(allProjections)),
     Layer.provideMerge(ProjectionRunner.layer(allProjections)),
     Layer.provideMerge(PgEventStore.layer),
     Layer.provideMerge(Migrations.layer),

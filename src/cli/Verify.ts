@@ -67,8 +67,8 @@ export const run = Effect.fn("Verify.run")(function* (settings: DatabaseSettings
 
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`
 
-const chainLines = ({ broken, brokenStreams, events, streams }: ChainScan.Scanned): ReadonlyArray<string> => {
-  const checked = `${streams} streams with ${events} events`
+const chainLines = ({ broken, brokenStreams, events, redacted, streams }: ChainScan.Scanned): ReadonlyArray<string> => {
+  const checked = `${streams} streams with ${events} events${redacted === 0 ? "" : `, ${redacted} of them redacted`}`
   return [
     ...broken.map(
       ({ position, problem, stream, version }) =>

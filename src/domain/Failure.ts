@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { withoutCredentials } from "./SecretText.ts"
 
 /**
  * Why an attempt ended badly. Everything that follows (wait, heal, retry, fail) is decided by the class alone.
@@ -44,11 +45,14 @@ const textLengthMax = 8_000
 export const storableText = (text: string): string =>
   (text.length <= textLengthMax ? text : `${text.slice(0, textLengthMax)}…`).replaceAll("\0", "\\0").toWellFormed()
 
-/** The failure with every text of it storable. */
+/** The failure with every text of it storable, and its message without credentials: it goes to logs and people. */
 export const storable = (failure: Failure): Failure => {
   const { asset } = failure
   const texts = Object.entries(failure).filter((entry): entry is [string, string] => typeof entry[1] === "string")
-  const kept: Partial<Failure> = Object.fromEntries(texts.map(([field, text]) => [field, storableText(text)]))
+  const kept: { -readonly [Field in keyof Failure]?: Failure[Field] } = Object.fromEntries(
+    texts.map(([field, text]) => [field, storableText(text)])
+  )
+  kept.message = withoutCredentials(storableText(failure.message))
   if (asset === undefined) return { ...failure, ...kept }
   const named = { assetId: storableText(asset.assetId), partitionKey: storableText(asset.partitionKey) }
   return { ...failure, ...kept, asset: named }

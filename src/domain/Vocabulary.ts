@@ -12,6 +12,7 @@ import * as PartitionKeys from "./PartitionKeys.ts"
 import * as PartitionParameters from "./PartitionParameters.ts"
 import * as ProjectionSteering from "./ProjectionSteering.ts"
 import * as RecoveryEvents from "./recovery/RecoveryEvents.ts"
+import * as Redaction from "./Redaction.ts"
 import * as RunEvents from "./run/RunEvents.ts"
 import * as RunKey from "./RunKey.ts"
 import * as StoreMark from "./StoreMark.ts"
@@ -36,6 +37,7 @@ const unions = {
   token: AccessToken.Event,
   projection: ProjectionSteering.Event,
   log: LogRoot.Event,
+  redaction: Redaction.Event,
   attention: Attention.Event,
   delivery: Delivery.Event,
   integrity: IntegrityEvents.Event

@@ -41,6 +41,8 @@ export interface RecordedEvent extends NewEvent {
   /** Count of events in the stream up to and including this one: the first is 1. */
   readonly streamVersion: number
   readonly position: Position
+  /** SHA-256 of the payload as it was written, where it was redacted since (`Redaction.ts`); else absent. */
+  readonly payloadHash?: string
 }
 
 /** All of `events` or none are appended to one stream. */

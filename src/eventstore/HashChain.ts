@@ -18,10 +18,12 @@ export const link = (
     readonly schemaVersion: number
     readonly recordedAt: number
     readonly payload: string
+    /** Of the payload as it was written, where it was redacted since. */
+    readonly payloadHash?: string | undefined
     readonly metadata: string
   }
 ): string => {
-  const payloadHash = hash("sha256", event.payload)
+  const payloadHash = event.payloadHash ?? hash("sha256", event.payload)
   return hash(
     "sha256",
     `${previous}\n${event.streamVersion}\n${event.type}\n${event.schemaVersion}\n${event.recordedAt}\n${payloadHash}\n${event.metadata}`

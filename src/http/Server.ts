@@ -29,6 +29,7 @@ import * as ProvenanceHandlers from "./ProvenanceHandlers.ts"
 import * as RecoveriesHandlers from "./RecoveriesHandlers.ts"
 import { routerConfig } from "./Routes.ts"
 import * as Rules from "./Rules.ts"
+import * as RedactionsHandlers from "./RedactionsHandlers.ts"
 import * as RunsHandlers from "./RunsHandlers.ts"
 import type { OidcSettings } from "./Oidc.ts"
 import * as SteeringHandlers from "./SteeringHandlers.ts"
@@ -99,6 +100,7 @@ export const routes = ({ corsOrigins = [], oidc = null, rateLimits = rateLimitsD
       SystemHandlers.layer,
       AssetsHandlers.layer,
       TokensHandlers.layer,
+      RedactionsHandlers.layer,
       WorkflowAssetsHandlers.layer
     ]),
     Layer.provide([AuthorizationLive.layer, Rules.layerRequestRules, Rules.layerBodyRules]),

@@ -1,5 +1,6 @@
-/** What a secret is replaced by. */
-export const mark = "[redacted]"
+import { mark, withoutCredentials } from "../domain/SecretText.ts"
+
+export { mark }
 
 /** Fields whose value is a secret by their name, compared without case, dashes and underscores. */
 const secretNames =
@@ -12,8 +13,6 @@ export const isSecretName = (name: string): boolean => secretNames.test(name.rep
  * of a secret in a query or a list of settings. Bounded: no pattern looks back over what it has read.
  */
 const shapes: ReadonlyArray<readonly [RegExp, string]> = [
-  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"'<>]{1,500}@/gi, `$1${mark}@`],
-  [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}/gi, `$1 ${mark}`],
   [
     /\b([a-z_-]{0,40}(?:password|passwd|secret|token|api[-_]?key|access[-_]?key|signature))(["']?\s{0,3}[=:]\s{0,3}["']?)[^\s"'&,;}]{1,2000}/gi,
     `$1$2${mark}`
@@ -21,7 +20,8 @@ const shapes: ReadonlyArray<readonly [RegExp, string]> = [
 ]
 
 /** The text without what looks like a secret. */
-export const text = (value: string): string => shapes.reduce((left, [shape, put]) => left.replace(shape, put), value)
+export const text = (value: string): string =>
+  shapes.reduce((left, [shape, put]) => left.replace(shape, put), withoutCredentials(value))
 
 const depthMax = 8
 

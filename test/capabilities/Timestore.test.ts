@@ -235,6 +235,86 @@ describe("what a query may do", () => {
     })
   )
 
+  it.live("the engine's catalogue, settings and paths are out of its bounds (F84)", () =>
+    Effect.gen(function* () {
+      const made = yield* fixture()
+      const [location] = yield* threePartitions(made)
+      const attacks = [
+        "SELECT * FROM kintsugi_partitions",
+        "SELECT * FROM main.kintsugi_partitions",
+        "SELECT * FROM readings WHERE EXISTS (SELECT 1 FROM sqlite_master)",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM duckdb_secrets()",
+        "SELECT * FROM duckdb_views()",
+        "SELECT * FROM pragma_storage_info('kintsugi_partitions')",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM pg_catalog.pg_tables",
+        "SELECT current_setting('allowed_directories')",
+        "SELECT pg_get_viewdef(0)",
+        "SELECT getvariable('x')",
+        "SELECT getenv('PATH')",
+        "SELECT write_log('x')",
+        "SHOW TABLES",
+        "EXPLAIN SELECT * FROM readings",
+        "EXPLAIN ANALYZE INSERT INTO kintsugi_partitions VALUES ('x', 'y')",
+        "FROM query('SELECT * FROM kintsugi_partitions')",
+        "FROM query_table('kintsugi_partitions')",
+        "WITH a AS (SELECT * FROM duckdb_logs) SELECT * FROM a",
+        "SELECT * FROM (WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master), sqlite_master",
+        "SELECT * FROM parquet_metadata('x.parquet')",
+        "SELECT * FROM sniff_csv('/etc/passwd')",
+        "CREATE SECRET s (TYPE s3)",
+        "EXECUTE x",
+        "RESET memory_limit",
+        "SET VARIABLE x = 1",
+        "DETACH memory"
+      ]
+      for (const sql of attacks) {
+        const { failure } = yield* Effect.flip(made.timestore.query([location!], "readings", sql))
+        assert.strictEqual(failure.class, "permanent", `${sql}: ${failure.message}`)
+        assert(!failure.message.includes(made.cacheDir), failure.message)
+      }
+    })
+  )
+
+  it.live("what a query of the data needs is within its bounds", () =>
+    Effect.gen(function* () {
+      const made = yield* fixture()
+      const locations = yield* threePartitions(made)
+      const queries = [
+        "SELECT * FROM READINGS",
+        "SELECT r.value, sum(value) OVER (PARTITION BY partition_key) FROM main.readings r",
+        "WITH a AS (SELECT * FROM readings), b AS (SELECT * FROM a) SELECT * FROM b JOIN a USING (value)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT * FROM n, readings",
+        "SELECT * FROM readings, range(2), (VALUES (1)) v(a), unnest([1, 2]) u(b)",
+        "SELECT pg_typeof(value), strftime(now(), '%Y'), list(value) FROM readings GROUP BY value",
+        "SELECT * FROM (PIVOT readings ON partition_key IN ('2024-01') USING sum(value))",
+        "DESCRIBE readings",
+        "SUMMARIZE readings",
+        "VALUES (1)",
+        "FROM readings"
+      ]
+      for (const sql of queries) {
+        const rows = yield* made.timestore
+          .query(locations, "readings", sql)
+          .pipe(Effect.mapError(({ failure }) => `${sql}: ${failure.message}`))
+        assert(rows.length > 0, sql)
+      }
+    })
+  )
+
+  it.live("a query has a time limit, after which its statement is stopped", () =>
+    Effect.gen(function* () {
+      const made = yield* fixture({ queryMsMax: 300 })
+      const [location] = yield* threePartitions(made)
+      const endless = "SELECT count(*) FROM range(100000000000) a WHERE (a.range * 7) % 3 = 1"
+      const asked = made.timestore.query([location!], "readings", endless)
+      assert.strictEqual(yield* outcome(asked), "permanent query_too_long")
+      // The engine is free again.
+      assert.strictEqual((yield* made.timestore.query([location!], "readings", "FROM readings")).length, 2)
+    })
+  )
+
   it.live("a result is bounded, and says so instead of being cut", () =>
     Effect.gen(function* () {
       const made = yield* fixture({ rowsMax: 10 })

@@ -84,7 +84,7 @@ describe("commands on the database", () => {
       // The server of a command that is alone is stopped with it.
       const empty = yield* run(["verify", "--json"], dataDir)
       const { root, ...chains } = JSON.parse(empty.stdout)
-      assert.deepStrictEqual(chains, { ok: true, streams: 0, events: 0, brokenStreams: 0, broken: [] })
+      assert.deepStrictEqual(chains, { ok: true, streams: 0, events: 0, brokenStreams: 0, redacted: 0, broken: [] })
       assert.strictEqual(root.status, "none")
     })
   )

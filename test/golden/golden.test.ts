@@ -15,6 +15,7 @@ import * as PartitionKeys from "../../src/domain/PartitionKeys.ts"
 import * as PartitionParameters from "../../src/domain/PartitionParameters.ts"
 import * as ProjectionSteering from "../../src/domain/ProjectionSteering.ts"
 import * as RecoveryEvents from "../../src/domain/recovery/RecoveryEvents.ts"
+import * as Redaction from "../../src/domain/Redaction.ts"
 import * as RunEvents from "../../src/domain/run/RunEvents.ts"
 import * as RunKey from "../../src/domain/RunKey.ts"
 import * as WorkflowDefinition from "../../src/domain/WorkflowDefinition.ts"
@@ -59,6 +60,7 @@ const categories: Readonly<Record<string, Category>> = {
   keys: category(PartitionKeys.Event),
   token: category(AccessToken.Event),
   log: category(LogRoot.Event),
+  redaction: category(Redaction.Event),
   projection: category(ProjectionSteering.Event),
   attention: category(Attention.Event),
   delivery: category(Delivery.Event),

@@ -33,6 +33,7 @@ import { ProjectionControl } from "../../src/http/ProjectionControl.ts"
 import { type MetricRow, Reads } from "../../src/http/Reads.ts"
 import { Deliveries } from "../../src/notify/Deliveries.ts"
 import { InvalidCursor } from "../../src/projections/Page.ts"
+import { Redactions } from "../../src/projections/Redactions.ts"
 import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { BeforeHistory } from "../../src/projections/QueueHealthHistory.ts"
 import { ProjectionBehind, type ProjectionStatus } from "../../src/projections/ProjectionRunner.ts"
@@ -121,6 +122,7 @@ export const engine = (state: FakeState) => Layer.mergeAll(commands(state), othe
 export const inventory = Layer.mergeAll(
   Layer.mock(Inventory, {}),
   Layer.mock(ProjectionControl, {}),
+  Layer.mock(Redactions, {}),
   Layer.mock(AttentionReads, {}),
   Layer.mock(Deliveries, {})
 )

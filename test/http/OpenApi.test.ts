@@ -44,6 +44,7 @@ const routes = [
   "GET /api/v1/admin/projections",
   "POST /api/v1/admin/projections/{name}/rebuild",
   "POST /api/v1/admin/projections/{name}/skip",
+  "POST /api/v1/admin/redact",
   "GET /api/v1/notifications",
   "GET /api/v1/notifications/deliveries",
   "POST /api/v1/notifications/deliveries/{id}/retry",

@@ -12,7 +12,7 @@ const roles = ["viewer", "operator", "admin"]
 /** Open to everybody, and nothing else is. */
 const open = ["GET /livez", "GET /readyz", "GET /openapi.json", "GET /docs"]
 
-/** Beyond what an operator may do: definitions and tokens. */
+/** Beyond what an operator may do: definitions, tokens, and what cannot be undone in the log and its read models. */
 const forAdmins = [
   "PUT /api/v1/workflows/{slug}",
   "POST /api/v1/admin/tokens",
@@ -21,7 +21,8 @@ const forAdmins = [
   "POST /api/v1/admin/tokens/{id}/rotate",
   "DELETE /api/v1/admin/tokens/{id}",
   "POST /api/v1/admin/projections/{name}/rebuild",
-  "POST /api/v1/admin/projections/{name}/skip"
+  "POST /api/v1/admin/projections/{name}/skip",
+  "POST /api/v1/admin/redact"
 ]
 
 /** Every route of the API as its own document lists it, so that none can be forgotten here. */

@@ -11,6 +11,7 @@ import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import { allProjections } from "../../src/projections/AllProjections.ts"
 import { LocationIndex } from "../../src/projections/LocationIndex.ts"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
+import { Redactions } from "../../src/projections/Redactions.ts"
 import { TokenUses } from "../../src/projections/TokenUses.ts"
 import { playOn, type Settings, settings } from "./engine.ts"
 import * as Fauxqs from "./fauxqs.ts"
@@ -22,6 +23,7 @@ export const layerPg = (given: Settings) =>
     Layer.provideMerge(Layer.merge(LocationsLive.layer, InventoryLive.layer)),
     Layer.provideMerge(LocationIndex.layer),
     Layer.provideMerge(TokenUses.layer),
+    Layer.provideMerge(Redactions.layer(allProjections)),
     Layer.provideMerge(ProjectionRunner.layer(allProjections)),
     Layer.provideMerge(LogFollower.layer),
     Layer.provideMerge(PgEventStore.layer),

@@ -35,6 +35,8 @@ export const EventLine = Schema.Struct({
   /** Epoch ms. */
   recordedAt: EpochMs,
   payload: Schema.String,
+  /** SHA-256 of the payload as it was written, where it was redacted since. */
+  payloadHash: Schema.optionalKey(Hash),
   /** JSON text; "" when there is none. */
   metadata: Schema.String,
   hash: Hash,

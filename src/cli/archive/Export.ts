@@ -43,7 +43,8 @@ type Row = readonly [
   transactionId: string,
   globalPosition: bigint,
   previous: string | null,
-  isPreviousOutside: boolean | null
+  isPreviousOutside: boolean | null,
+  payloadHash: string | null
 ]
 
 /** Pages of about this much text, between these bounds. */
@@ -119,10 +120,11 @@ const lineOf = (row: Row, position: Position): string => {
   const [stream, version, type, schemaVersion, payload, metadata, recordedAt, hash] = row
   const text = JSON.stringify
   const before = row[12] === true ? `,"previous":"${row[11]}"` : ""
+  const redacted = row[13] === null ? "" : `,"payloadHash":"${row[13]}"`
   return (
     `{"position":"${position}","stream":${text(stream)},"version":${version},"type":${text(type)},` +
     `"schemaVersion":${schemaVersion},"recordedAt":${recordedAt},"payload":${text(payload)},` +
-    `"metadata":${text(metadata ?? "")},"hash":"${hash}"${before}}\n`
+    `"metadata":${text(metadata ?? "")},"hash":"${hash}"${redacted}${before}}\n`
   )
 }
 
@@ -143,6 +145,7 @@ const checkRow = (row: Row, position: Position): Effect.Effect<void, ExportFaile
     schemaVersion,
     recordedAt: Number(recordedAt),
     payload,
+    payloadHash: row[13] ?? undefined,
     metadata: metadata ?? ""
   }
   const previous = streamVersion === 1 ? HashChain.genesis : row[11]
@@ -180,7 +183,8 @@ const eventsPage = Effect.fnUntraced(function* (
 
 const readPage = `SELECT s.stream_name, e.stream_version, e.type, e.schema_version, e.payload::text, e.metadata,
     e.recorded_at_ms, encode(e.hash, 'hex'), e.epoch, e.transaction_id::text, e.global_position,
-    encode(p.hash, 'hex'), (p.epoch, p.transaction_id, p.global_position) <= ($8::int, $9::text::xid8, $10::bigint)
+    encode(p.hash, 'hex'), (p.epoch, p.transaction_id, p.global_position) <= ($8::int, $9::text::xid8, $10::bigint),
+    encode(e.payload_sha256, 'hex')
   FROM events e LEFT JOIN streams s USING (stream_id)
     LEFT JOIN events p ON p.stream_id = e.stream_id AND p.stream_version = e.stream_version - 1
   WHERE (e.epoch, e.transaction_id, e.global_position) > ($2::int, $3::text::xid8, $4::bigint)

@@ -42,9 +42,10 @@ export const writeEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Ev
   const places = events.map(({ position }) => LogPosition.parts(position as Position))
   yield* sql`
     INSERT INTO events (transaction_id, global_position, stream_id, recorded_at_ms, epoch, stream_version,
-      schema_version, type, hash, payload, metadata, command_id)
+      schema_version, type, hash, payload, payload_sha256, metadata, command_id)
     SELECT transaction::xid8, place::bigint, (SELECT s.stream_id FROM streams s WHERE s.stream_name = name), at, epoch,
-      version, schema_version, type, decode(hash, 'hex'), payload::json, nullif(metadata, ''), command_id
+      version, schema_version, type, decode(hash, 'hex'), payload::json, decode(payload_hash, 'hex'),
+      nullif(metadata, ''), command_id
     FROM unnest(
       ${Columns.text(places.map(({ transactionId }) => transactionId))},
       ${Columns.text(places.map(({ globalPosition }) => globalPosition))},
@@ -56,9 +57,11 @@ export const writeEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Ev
       ${Columns.text(events.map(({ type }) => type))},
       ${Columns.text(events.map(({ hash }) => hash))},
       ${Columns.text(events.map(({ payload }) => payload))},
+      ${Columns.text(events.map(({ payloadHash }) => payloadHash ?? null))},
       ${Columns.text(events.map(({ metadata }) => metadata))},
       ${Columns.text(events.map(({ commandId }) => commandId))}
-    ) AS page (transaction, place, name, at, epoch, version, schema_version, type, hash, payload, metadata, command_id)`
+    ) AS page (transaction, place, name, at, epoch, version, schema_version, type, hash, payload, payload_hash,
+      metadata, command_id)`
 })
 
 /** When the streams must be looked at, and what they wait for. */

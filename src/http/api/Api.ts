@@ -13,6 +13,7 @@ import { NotificationsApi } from "./Notifications.ts"
 import { ProjectionsApi } from "./Projections.ts"
 import { ProvenanceApi } from "./Provenance.ts"
 import { RecoveriesApi } from "./Recoveries.ts"
+import { RedactionsApi } from "./Redactions.ts"
 import { RunsApi } from "./Runs.ts"
 import { TokensApi } from "./Tokens.ts"
 import { SteeringApi } from "./Steering.ts"
@@ -24,7 +25,7 @@ import { WorkflowsApi } from "./Workflows.ts"
 export class Api extends HttpApi.make("kintsugi")
   .add(WorkflowsApi, RunsApi, RecoveriesApi, AdminApi, NotificationsApi, EventsApi, MetricsApi, SystemApi)
   .add(AssetsApi, WorkflowAssetsApi, AnnouncementsApi, BackfillsApi, ProvenanceApi, DeadLettersApi, TokensApi)
-  .add(ProjectionsApi, SteeringApi, BulkApi, AttentionApi, DeliveriesApi, IntegrityApi)
+  .add(ProjectionsApi, RedactionsApi, SteeringApi, BulkApi, AttentionApi, DeliveriesApi, IntegrityApi)
   // Every fault is listed, and what nobody knows is refused: a misspelled field must not be ignored.
   .annotate(HttpApi.ParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
