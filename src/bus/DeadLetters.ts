@@ -6,6 +6,9 @@ export interface StoredLetter extends DeadLetter {
   readonly id: string
 }
 
+/** Whether a letter may have this name: a number in the process; `inbound:` or `events:`, and an entry's id, on Redis. */
+export const isLetterId = (id: string): boolean => /^(?:\d{1,16}|(?:inbound|events):\d{1,16}-\d{1,16})$/.test(id)
+
 /** Where one may look at what could not be handled, and say what becomes of it. Without a bus there is nothing. */
 export interface DeadLettersOf {
   /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */

@@ -1,6 +1,6 @@
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import type { NotFound } from "../actors/Engine.ts"
-import type { EventStore, LogUnavailable, Position } from "../eventstore/EventStore.ts"
+import { type EventStore, type LogUnavailable, Position } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
 import { type Fault, InvalidInputProblem, NotFoundProblem } from "./api/Problems.ts"
 
@@ -19,6 +19,12 @@ export const refuseAhead = Effect.fnUntraced(function* (
   const message = `is beyond the end of the log, ${head}: it is a position of the future, or of another log`
   return yield* new InvalidInputProblem({ detail: "The request is not valid", errors: [{ ...place, message }] })
 })
+
+/** The same for a cursor, of a list whose cursors are positions; any other text is that list's to refuse. */
+export const refuseCursorAhead = (store: EventStore["Service"], cursor: string | undefined) =>
+  refuseAhead(store, { in: "query", path: "cursor" }, isPosition(cursor) ? cursor : undefined)
+
+const isPosition = Schema.is(Position)
 
 /** What `read` answers for a thing as it was at `at`. One that began later is a 404 that says when it began. */
 export const asOf = <A>(

@@ -1,7 +1,9 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Backfills } from "../actors/Backfills.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { type CommandRequest, callerOf } from "./Command.ts"
@@ -13,6 +15,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const backfills = yield* Backfills
     const reads = yield* Reads
+    const store = yield* EventStore
 
     const caller = (verb: string, id: string, headers: CommandRequest["headers"], body: unknown) =>
       Effect.map(Principal, (principal) =>
@@ -34,7 +37,7 @@ export const layer = HttpApiBuilder.group(
         answer(reads.listBackfills(filter, { cursor, limit, minPosition })),
 
       readBackfill: ({ params: { id }, query: { at } }) =>
-        Effect.map(answer(backfills.read(id, at)), (data) => ({ data })),
+        Effect.map(asOf(store, at, `backfill-${id}`, backfills.read(id, at)), (data) => ({ data })),
 
       pauseBackfill: ({ headers, params: { id }, payload }) =>
         Effect.flatMap(caller("pause", id, headers, payload), (by) =>

@@ -1,7 +1,9 @@
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BulkOperations } from "../actors/BulkOperations.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { asOf } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { BulkRequest } from "./api/BulkSchemas.ts"
 import { Principal } from "./api/Guards.ts"
@@ -18,6 +20,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const bulks = yield* BulkOperations
     const reads = yield* Reads
+    const store = yield* EventStore
     return handlers.handleAll({
       requestBulk: Effect.fnUntraced(function* ({ headers, payload }) {
         const body = encode(payload)
@@ -34,7 +37,8 @@ export const layer = HttpApiBuilder.group(
       listBulks: ({ query: { cursor, limit, minPosition, ...filter } }) =>
         answer(reads.listBulks(filter, { cursor, limit, minPosition })),
 
-      readBulk: ({ params: { id }, query: { at } }) => Effect.map(answer(bulks.read(id, at)), (data) => ({ data })),
+      readBulk: ({ params: { id }, query: { at } }) =>
+        Effect.map(asOf(store, at, `bulk-${id}`, bulks.read(id, at)), (data) => ({ data })),
 
       cancelBulk: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
         const principal = yield* Principal

@@ -1,7 +1,9 @@
 import { DateTime, Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { DeadLetters } from "../bus/DeadLetters.ts"
+import { DeadLetters, isLetterId } from "../bus/DeadLetters.ts"
 import type { BusUnavailable } from "../bus/EventBus.ts"
+import { InvalidCursor } from "../projections/Page.ts"
+import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { NotFoundProblem, UnavailableProblem } from "./api/Problems.ts"
@@ -34,6 +36,8 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault } }) {
+        if (cursor !== undefined && !isLetterId(cursor))
+          return yield* answer(Effect.fail(new InvalidCursor({ cursor })))
         const found = yield* away(letters.list(limit + 1, cursor))
         const data = found
           .slice(0, limit)

@@ -5,7 +5,7 @@ import { runDiff } from "../domain/run/RunDiff.ts"
 import { EventStore, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
-import { asOf } from "./AsOf.ts"
+import { asOf, refuseCursorAhead } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
@@ -28,7 +28,7 @@ export const layer = HttpApiBuilder.group(
         Effect.map(asOf(store, at, `run-${id}`, engine.run(id, at)), (data) => ({ data })),
 
       runEvents: ({ params: { id }, query: { cursor, limit = pageSize } }) =>
-        answer(eventsOf(store, id, cursor ?? "", limit)),
+        Effect.andThen(refuseCursorAhead(store, cursor), answer(eventsOf(store, id, cursor ?? "", limit))),
 
       runDiff: ({ params: { id }, query }) =>
         Effect.map(

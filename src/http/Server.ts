@@ -169,10 +169,16 @@ const refusals: Readonly<Record<string, readonly [status: number, reason: string
 }
 
 /** What cannot be parsed as a request has no response object; it gets a problem by hand, and the connection ends. */
-const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
+const refuse = (error: NodeJS.ErrnoException & { readonly reason?: string }, socket: Socket): void => {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy(error)
   const [status, title, code] = refusals[error.code ?? ""] ?? [400, "Bad Request", "malformed_request"]
-  const body = JSON.stringify({ type: `urn:kintsugi:problem:${code}`, title, status, code })
+  const body = JSON.stringify({
+    type: `urn:kintsugi:problem:${code}`,
+    title,
+    status,
+    code,
+    detail: error.reason ?? title
+  })
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     "Content-Type: application/problem+json",

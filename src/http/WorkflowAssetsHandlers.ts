@@ -8,10 +8,11 @@ import { generationView } from "../domain/AssetView.ts"
 import type { AssetRef } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { JsonObject } from "../domain/JsonBounds.ts"
-import type { PageRequest } from "../projections/Page.ts"
+import { InvalidCursor, type PageRequest } from "../projections/Page.ts"
 import { noCounts } from "../projections/AssetTotals.ts"
-import type { Position } from "../eventstore/EventStore.ts"
+import { EventStore, type Position } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
+import { refuseCursorAhead } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
@@ -35,10 +36,14 @@ export const layer = HttpApiBuilder.group(
     const definitions = yield* Definitions
     const inventory = yield* Inventory
     const reads = yield* AssetReads
+    const log = yield* EventStore
 
     /** By asset key; the cursor is the last key of the page. */
     const workflowAssets = Effect.fnUntraced(function* (slug: string, { cursor, limit = pageSize, ...more }: Request) {
       const all = declaredAssets(yield* definitionOf(definitions, slug))
+      if (cursor !== undefined && !all.some(({ assetKey }) => assetKey === cursor)) {
+        return yield* new InvalidCursor({ cursor })
+      }
       const rest = all.filter(({ assetKey }) => cursor === undefined || assetKey > cursor)
       const page = rest.slice(0, limit)
       const totals = yield* inventory.totals(
@@ -142,7 +147,10 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       workflowAssets: ({ params: { slug }, query }) => answer(workflowAssets(slug, query)),
       assetHistory: ({ params: { assetId, slug }, query: { partitionKey, ...request } }) =>
-        answer(history(slug, { assetId, partitionKey }, request)),
+        Effect.andThen(
+          refuseCursorAhead(log, request.cursor),
+          answer(history(slug, { assetId, partitionKey }, request))
+        ),
       generationDiff: ({ params: { assetId, generation, slug }, query }) => {
         const ref = { assetId, partitionKey: query.partitionKey ?? "" }
         return Effect.map(answer(difference(slug, ref, query.with ?? generation - 1, generation)), (data) => ({ data }))
@@ -152,7 +160,7 @@ export const layer = HttpApiBuilder.group(
           Effect.flatMap(assetOf(definitions, inventory, slug, assetId), (asset) => inventory.partitions(asset, query))
         ),
       autoMaterialize: ({ params: { slug }, query: { partitionKey, ...request } }) =>
-        answer(automatic(slug, partitionKey, request)),
+        Effect.andThen(refuseCursorAhead(log, request.cursor), answer(automatic(slug, partitionKey, request))),
 
       readParameters: ({ params: { assetId, slug } }) => parameters(slug, whole(assetId)),
       setParameters: ({ headers, params: { assetId, slug }, payload }) => store(slug, whole(assetId), headers, payload),

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine } from "../actors/Engine.ts"
+import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
@@ -16,14 +17,17 @@ export const layer = HttpApiBuilder.group(
     const engine = yield* Engine
     return handlers.handleAll({
       // By slug; the cursor is the last slug of the page.
-      listWorkflows: ({ query: { cursor, limit = pageSize } }) =>
-        Effect.map(answer(engine.workflows), (all) => {
-          const sorted = all
-            .filter(({ slug }) => cursor === undefined || slug > cursor)
-            .sort((left, right) => (left.slug < right.slug ? -1 : 1))
-          const data = sorted.slice(0, limit)
-          return { data, nextCursor: sorted.length > limit ? (data.at(-1)?.slug ?? null) : null }
-        }),
+      listWorkflows: Effect.fnUntraced(function* ({ query: { cursor, limit = pageSize } }) {
+        const all = yield* answer(engine.workflows)
+        if (cursor !== undefined && !all.some(({ slug }) => slug === cursor)) {
+          return yield* answer(Effect.fail(new InvalidCursor({ cursor })))
+        }
+        const sorted = all
+          .filter(({ slug }) => cursor === undefined || slug > cursor)
+          .sort((left, right) => (left.slug < right.slug ? -1 : 1))
+        const data = sorted.slice(0, limit)
+        return { data, nextCursor: sorted.length > limit ? (data.at(-1)?.slug ?? null) : null }
+      }),
 
       readWorkflow: ({ params: { slug } }) => Effect.map(answer(engine.workflow(slug)), (data) => ({ data })),
 
