@@ -1,5 +1,6 @@
 import { Duration, Effect, Redacted, type Scope } from "effect"
 import { Redis } from "ioredis"
+import { mark } from "../domain/SecretText.ts"
 import { BusUnavailable } from "./EventBus.ts"
 import type { RedisAddress } from "./RedisUrl.ts"
 
@@ -41,7 +42,8 @@ export const make = (address: RedisAddress): Effect.Effect<RedisConnection, neve
     const failed = (cause: unknown): BusUnavailable => {
       // Without a connection the client's own words name a setting of the client; why there is none says more.
       const what = isConnecting(client) ? "the server does not answer" : "the server closed the connection"
-      const reason = client.status === "ready" ? cause : (lastError ?? new Error(what, { cause }))
+      const raw = client.status === "ready" ? cause : (lastError ?? new Error(what, { cause }))
+      const reason = withoutPassword(raw, address)
       const text = reason instanceof Error ? reason.message : String(reason)
       return new BusUnavailable({ message: `Redis at ${address.name}: ${text}`, cause: reason })
     }
@@ -62,6 +64,18 @@ export const make = (address: RedisAddress): Effect.Effect<RedisConnection, neve
       another: Effect.suspend(() => make(address))
     }
   })
+
+/**
+ * What a server says of `AUTH` may quote it, and the client's error holds the command with its arguments: of such an
+ * error only the words are kept, without the password.
+ */
+const withoutPassword = (error: unknown, { password }: RedisAddress): unknown => {
+  if (password === null || !(error instanceof Error)) return error
+  const isOfCommand = "command" in error
+  const text = error.message.replaceAll(Redacted.value(password), mark)
+  if (text === error.message && !isOfCommand) return error
+  return Object.assign(new Error(text), { name: error.name })
+}
 
 const isConnecting = ({ status }: Redis): boolean => status === "connecting" || status === "connect"
 

@@ -4,6 +4,7 @@ import * as HttpStub from "../capabilities/httpStub.ts"
 import { token } from "../chaos/serverProcess.ts"
 import { kintsugi } from "../cli/kintsugi.ts"
 import * as OtlpReceiver from "../support/otlpReceiver.ts"
+import { assertWithout, forms } from "./canaries.ts"
 import { eventually, inStatus, withFolder, written } from "./processSupport.ts"
 
 /** One for each place in which a secret is given to a server. The marks need escapes in JSON, URLs and base64. */
@@ -22,27 +23,7 @@ const canaries = {
   database: "canary-database-8f8f"
 }
 
-/** How a text may look when something has quoted, encoded or escaped it. */
-const forms = (secret: string): ReadonlyArray<string> => {
-  const inner = [0, 1, 2].map((shift) => {
-    // The middle of its base64 wherever in a longer text it stood.
-    const text = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]).toString("base64")
-    return text.slice(4, Math.floor(text.length / 4) * 4 - 4)
-  })
-  return [
-    ...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...inner]),
-    Buffer.from(secret).toString("hex"),
-    secret.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
-  ]
-}
-const without = (what: string, text: string, names = Object.keys(canaries) as Array<keyof typeof canaries>) => {
-  for (const name of names) {
-    for (const form of forms(canaries[name])) {
-      const at = text.indexOf(form)
-      assert(at < 0, `${what} holds the secret ${name}: …${text.slice(Math.max(0, at - 120), at + 60)}…`)
-    }
-  }
-}
+const without = (what: string, text: string) => assertWithout(what, text, canaries)
 
 const app = (folder: string, endpoint: string) =>
   written(
@@ -107,7 +88,7 @@ describe("secrets that a server is given", () => {
         const server = await start({
           app: app(folder, stub.endpoint),
           env: {
-            KINTSUGI_REDIS_URL: `redis://kintsugi:${encodeURIComponent(canaries.redis)}@127.0.0.1:1/0`,
+            REDIS_URL: `redis://kintsugi:${encodeURIComponent(canaries.redis)}@127.0.0.1:1/0`,
             KINTSUGI_LOG_LEVEL: "debug",
             AWS_ACCESS_KEY_ID: "AKIAKINTSUGI",
             AWS_SECRET_ACCESS_KEY: canaries.s3,
