@@ -22,7 +22,6 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   // ---- where
   ["GET", "/nowhere", {}, 404, "not_found"],
   ["GET", "/api/v1/nowhere", {}, 404, "not_found"],
-  ["POST", "/docs", { body: "{}" }, 405, "method_not_allowed"],
   ["GET", "/", {}, 404, "not_found"],
   ["GET", "/%zz", {}, 404, "not_found"],
   ["POST", "/api/v1/bulks", { body: "{}" }, 404, "not_found"],
