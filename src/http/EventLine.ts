@@ -1,6 +1,6 @@
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { conversationOf } from "./Conversation.ts"
-import { viewOf } from "./EventShape.ts"
+import { hasSecretHash, viewOf } from "./EventShape.ts"
 
 /**
  * An event as one line of NDJSON, with its line break: what `JSON.stringify(viewOf(event))` says, without reading a
@@ -9,7 +9,7 @@ import { viewOf } from "./EventShape.ts"
 export const lineOf = (event: RecordedEvent): string => {
   const { commandId, principal, traceparent } = event.metadata
   // Whoever wrote this payload is not us: a line must stay a line.
-  if (event.payload.includes("\n")) return `${JSON.stringify(viewOf(event))}\n`
+  if (event.payload.includes("\n") || hasSecretHash(event)) return `${JSON.stringify(viewOf(event))}\n`
   const { causationId, correlationId } = conversationOf(event, factsOf(event))
   return (
     `{"position":"${event.position}","stream":${text(event.streamName)},"version":${event.streamVersion},` +

@@ -189,7 +189,7 @@ describe("steering over HTTP", () => {
           [`runs/${id}/steps/load/skip`, { reason: " " }, 400, "invalid_input"],
           [`runs/${id}/steps/load/skip`, { reason: "x", because: "y" }, 400, "invalid_input"],
           [`runs/${id}/steps/load/skip`, { reason: "x", result: "x".repeat(300_000) }, 400, "invalid_input"],
-          [`runs/${id}/steps/load/skip`, { reason: "x" }, 403, "forbidden"],
+          [`runs/${id}/steps/load/skip`, { reason: "x" }, 400, "invalid_input"],
           [`runs/${id}/steps/other/skip`, { reason: "x" }, 404, "not_found"],
           [`runs/${id}/steps/first/skip`, { reason: "x", force: true }, 409, "illegal_transition"],
           [`runs/${id}/steps/other/retry`, {}, 404, "not_found"],
