@@ -25,6 +25,7 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
     "run",
     "step",
     "checkpoint",
+    "dead letter",
     "recovery",
     "asset",
     "backfill",

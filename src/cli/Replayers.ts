@@ -2,6 +2,7 @@ import { Effect, HashMap, HashSet, Result } from "effect"
 import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
+import * as DeadLetterActor from "../actors/DeadLetterActor.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
@@ -14,6 +15,7 @@ import * as AccessToken from "../domain/AccessToken.ts"
 import * as Asset from "../domain/Asset.ts"
 import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
+import * as DeadLetter from "../domain/DeadLetter.ts"
 import * as Delivery from "../domain/Delivery.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
@@ -69,6 +71,8 @@ export const of = (category: string): Replayer | null => {
         ...partitionCodec.decode(recorded),
         at: recorded.recordedAt
       }))
+    case "deadletter":
+      return plain(DeadLetter.decider, DeadLetterActor.decode)
     case "delivery":
       return plain(Delivery.decider, DeliveryActor.decode)
     case "attention":

@@ -11,6 +11,7 @@ import { Backfills } from "../actors/Backfills.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetJudge } from "../actors/AssetJudge.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
+import * as DeadLetterActor from "../actors/DeadLetterActor.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
@@ -185,6 +186,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
     Actors.attention.toLayer(AttentionActor.behaviour),
+    Actors.deadLetter.toLayer(DeadLetterActor.behaviour),
     Actors.delivery.toLayer(DeliveryActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
@@ -199,6 +201,7 @@ export const engine = (settings: RuntimeSettings) => {
   const operations = Layer.mergeAll(
     AssetCommands.layer,
     AttentionDesk.layer,
+    DeadLetterActor.DeadLetterCommands.layer,
     DeliveryActor.DeliveryCommands.layer,
     AssetReads.layer,
     LineageGraph.layer,

@@ -2,6 +2,7 @@ import * as AccessToken from "./AccessToken.ts"
 import * as Asset from "./Asset.ts"
 import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
+import * as DeadLetter from "./DeadLetter.ts"
 import * as Delivery from "./Delivery.ts"
 import * as IntegrityEvents from "./integrity/IntegrityEvents.ts"
 import * as Limit from "./Limit.ts"
@@ -35,6 +36,7 @@ const unions = {
   projection: ProjectionSteering.Event,
   log: LogRoot.Event,
   attention: Attention.Event,
+  deadletter: DeadLetter.Event,
   delivery: Delivery.Event,
   integrity: IntegrityEvents.Event
 }

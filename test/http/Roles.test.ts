@@ -19,7 +19,9 @@ const forAdmins = [
   "GET /api/v1/admin/tokens",
   "GET /api/v1/admin/tokens/{id}",
   "POST /api/v1/admin/tokens/{id}/rotate",
-  "DELETE /api/v1/admin/tokens/{id}"
+  "DELETE /api/v1/admin/tokens/{id}",
+  "POST /api/v1/admin/projections/{name}/rebuild",
+  "POST /api/v1/admin/projections/{name}/skip"
 ]
 
 /** Every route of the API as its own document lists it, so that none can be forgotten here. */
