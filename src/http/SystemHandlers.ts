@@ -1,12 +1,13 @@
 import { Effect, Layer } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, OpenApi } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Engine } from "../actors/Engine.ts"
 import type { EventStore } from "../eventstore/EventStore.ts"
 import { Api } from "./api/Api.ts"
 import { NotReadyProblem } from "./api/Problems.ts"
 import * as Metrics from "./Metrics.ts"
 import { contentType } from "./Prometheus.ts"
+import { openApiDocument } from "./OpenApiDocument.ts"
 import * as Readiness from "./Readiness.ts"
 import type { Reads } from "./Reads.ts"
 
@@ -24,7 +25,7 @@ const system = HttpApiBuilder.group(
         const detail = found.map(({ message, name }) => `${name}: ${message}`).join("; ")
         return yield* new NotReadyProblem({ detail, reasons: found })
       }),
-      openApi: () => Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api)))
+      openApi: () => Effect.sync(() => HttpServerResponse.jsonUnsafe(openApiDocument()))
     })
   })
 )
