@@ -20,6 +20,7 @@ import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
 import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
 import { Integrity } from "../actors/Integrity.ts"
+import * as IntegrityAttention from "../actors/IntegrityAttention.ts"
 import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import { integrityDefaults, type IntegrityOptions, IntegritySettings } from "../actors/IntegritySettings.ts"
 import * as IntegrityTriggers from "../actors/IntegrityTriggers.ts"
@@ -47,6 +48,7 @@ import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
 import { RunSteering } from "../actors/RunSteering.ts"
+import * as ScheduleAttention from "../actors/ScheduleAttention.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
 import { SourcePlan } from "../actors/SourcePlan.ts"
@@ -195,6 +197,7 @@ export const engine = (settings: RuntimeSettings) => {
     Sweeper.layerStoreReleases,
     Materializer.layer,
     ScheduleActor.layerFollower,
+    Layer.merge(ScheduleAttention.layer, IntegrityAttention.layer).pipe(Layer.provide(AttentionDesk.layer)),
     IntegrityTriggers.layer,
     Drain.layer(settings.drainMs)
   )
