@@ -153,7 +153,7 @@ describe("what is due by the clock", () => {
         const schedule = yield* reads.schedule("ticks")
         assert.strictEqual(schedule?.cron, everySecond.cron)
         assert.deepInclude(schedule?.decisions[0], { decision: "refused" })
-        assert.include(schedule?.decisions[0]!.why, "has its run key")
+        assert.include(schedule?.decisions[0]?.why ?? "", "has its run key")
         yield* until(items("AttentionSettled"), ({ length }) => length === 1, "a run that starts")
         yield* until(reads.schedule("ticks"), (now) => now?.decisions.length === 0, "a schedule that starts runs")
         assert.deepStrictEqual([...new Set((yield* items("AttentionRaised")).map(({ id }) => id))], ["schedule:ticks"])
