@@ -10,6 +10,8 @@ export interface StoredLetter extends DeadLetter {
 export interface DeadLettersOf {
   /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */
   readonly list: (limit: number, before?: string) => Effect.Effect<ReadonlyArray<StoredLetter>, BusUnavailable>
+  /** Whether there is such a letter. */
+  readonly has: (id: string) => Effect.Effect<boolean, BusUnavailable>
   /**
    * Hands the event over again and forgets the letter, as one step; false: there is no such letter. What is refused again
    * becomes a letter of a new id.
@@ -22,6 +24,7 @@ export interface DeadLettersOf {
 export const DeadLetters = Context.Reference<DeadLettersOf>("kintsugi/bus/DeadLetters", {
   defaultValue: () => ({
     list: () => Effect.succeed([]),
+    has: () => Effect.succeed(false),
     retry: () => Effect.succeed(false),
     discard: () => Effect.succeed(false)
   })
