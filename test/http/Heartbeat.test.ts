@@ -4,13 +4,15 @@ import { TestClock } from "effect/testing"
 import { EventStore, LogUnavailable } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import * as EventFeed from "../../src/http/EventFeed.ts"
+import * as EventTail from "../../src/http/EventTail.ts"
 import * as Fakes from "./Fakes.ts"
 import { append } from "./Log.ts"
 
 /** Everything that the stream said until it was stopped. */
 const spoken = Effect.fnUntraced(function* (during: Effect.Effect<void, never, EventStore>) {
   const stopped = yield* Deferred.make<void>()
-  const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped)
+  const tails = yield* EventTail.make(yield* EventStore, stopped)
+  const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped, yield* tails.of({}))
   const fiber = yield* Effect.forkChild(Stream.mkString(Stream.decodeText(frames)))
   yield* TestClock.adjust("10 millis")
   yield* during
