@@ -59,4 +59,38 @@ describe("an event stream", () => {
       assert.include(text, "event: A")
     }).pipe(Effect.scoped, Effect.provide(MemoryEventStore.layer))
   )
+
+  it.effect("reads the log once for fifty listeners, and tells each of them everything", () =>
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      let reads = 0
+      const counted = {
+        ...store,
+        readAll: (options: Parameters<typeof store.readAll>[0]) =>
+          Effect.suspend(() => {
+            reads++
+            return store.readAll(options)
+          })
+      }
+      const stopped = yield* Deferred.make<void>()
+      const tails = yield* EventTail.make(counted, stopped)
+      const listener = Effect.gen(function* () {
+        const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped, yield* tails.of({}))
+        return yield* Stream.mkString(Stream.decodeText(frames))
+      }).pipe(Effect.provideService(EventStore, counted))
+      const fibers = yield* Effect.forEach(Array.from({ length: 50 }), () => Effect.forkChild(listener))
+      yield* TestClock.adjust("10 millis")
+      const before = reads
+      yield* Effect.orDie(append("run-1", "A"))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.orDie(append("run-1", "B"))
+      yield* TestClock.adjust("1 second")
+      assert.isBelow(reads - before, 50)
+      yield* Deferred.succeed(stopped, undefined)
+      for (const fiber of fibers) {
+        const text = yield* Fiber.join(fiber)
+        assert.deepStrictEqual(text.match(/event: \w/g), ["event: A", "event: B"])
+      }
+    }).pipe(Effect.scoped, Effect.provide(MemoryEventStore.layer))
+  )
 })
