@@ -113,9 +113,7 @@ const readByStream = `SELECT few.stream_name, ${EventRow.columns}
     WHERE s.stream_name >= $5::text AND s.stream_name < $6::text OFFSET 0
   ) AS few
   CROSS JOIN LATERAL (
-    SELECT own.stream_version, own.type, own.schema_version, own.payload, own.metadata, own.recorded_at_ms, own.hash,
-      own.epoch, own.transaction_id, own.global_position
-    FROM events own WHERE own.stream_id = few.stream_id OFFSET 0
+    SELECT own.* FROM events own WHERE own.stream_id = few.stream_id OFFSET 0
   ) AS e
   WHERE ${after} AND (e.epoch, e.transaction_id, e.global_position) < ($8::int, $9::text::xid8, $10::bigint)
     AND ($7::text IS NULL OR e.type = ANY ((SELECT string_to_array($7::text, E'${separator}'))::text[]))

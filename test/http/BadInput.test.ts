@@ -22,9 +22,6 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   // ---- where
   ["GET", "/nowhere", {}, 404, "not_found"],
   ["GET", "/api/v1/nowhere", {}, 404, "not_found"],
-  // Paths of later releases are unknown like any other.
-  ["GET", "/docs", {}, 404, "not_found"],
-  ["POST", "/docs", { body: "{}" }, 404, "not_found"],
   ["GET", "/", {}, 404, "not_found"],
   ["GET", "/%zz", {}, 404, "not_found"],
   ["POST", "/api/v1/bulks", { body: "{}" }, 404, "not_found"],
