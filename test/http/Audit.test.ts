@@ -16,13 +16,19 @@ import { issue, servedIn } from "./realEngine.ts"
 /** Commands that change no stream, and so cause no event. */
 const withoutEvents = ["POST /api/v1/recoveries/plan", "POST /api/v1/notifications/{id}/read"]
 
-/** Commands about what only a database has: test/http/Attention.pg.test.ts, test/notify and test/projections give them. */
+/**
+ * Commands about what only a database has: test/http/Attention.pg.test.ts, test/notify, test/projections, test/bulk and
+ * test/redaction give them.
+ */
 const ofDatabases = [
   "POST /api/v1/admin/attention/{id}/mute",
   "POST /api/v1/admin/attention/{id}/unmute",
   "POST /api/v1/notifications/deliveries/{id}/retry",
   "POST /api/v1/admin/projections/{name}/rebuild",
-  "POST /api/v1/admin/projections/{name}/skip"
+  "POST /api/v1/admin/projections/{name}/skip",
+  "POST /api/v1/admin/redact",
+  "POST /api/v1/bulk",
+  "POST /api/v1/bulk/{id}/cancel"
 ]
 
 const commands = Object.entries(OpenApi.fromApi(Api).paths)

@@ -180,6 +180,28 @@ describe("steering over HTTP", () => {
     )
   )
 
+  it.live("F45 F84: what a person says why is kept with what follows", () =>
+    served(
+      Effect.gen(function* () {
+        const id = yield* failedRun
+        const given: ReadonlyArray<readonly [path: string, body: object]> = [
+          ["steps/load/retry", {}],
+          ["restore", { checkpoint: 1 }],
+          ["replay", {}],
+          ["fork", { fromStep: "load" }],
+          ["recover", {}]
+        ]
+        for (const [path, body] of given) {
+          yield* is(id, "failed")
+          const answer = yield* post(`runs/${id}/${path}`, { ...body, reason: `because of ${path}` })
+          assert.strictEqual(answer.status, 202, `${path}: ${answer.text}`)
+        }
+        const { text } = yield* send("GET", "/api/v1/events?limit=1000")
+        for (const [path] of given) assert.include(text, `"reason":"because of ${path}"`)
+      })
+    )
+  )
+
   it.live("what is wrong with a command is said, and what is nobody's is 404", () =>
     served(
       Effect.gen(function* () {
