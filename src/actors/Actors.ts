@@ -5,6 +5,7 @@ import type * as BulkDecide from "../domain/bulk/BulkDecide.ts"
 import type * as BulkState from "../domain/bulk/BulkState.ts"
 import type * as AccessToken from "../domain/AccessToken.ts"
 import type * as Asset from "../domain/Asset.ts"
+import type * as DeadLetter from "../domain/DeadLetter.ts"
 import type * as Delivery from "../domain/Delivery.ts"
 import type * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
 import type * as IntegrityState from "../domain/integrity/IntegrityState.ts"
@@ -39,6 +40,7 @@ export const partitionParameters = Actor.make<PartitionParameters.State, Partiti
   "partition"
 )
 export const attention = Actor.make<Attention.State, Attention.Unstamped, never>("attention")
+export const deadLetter = Actor.make<DeadLetter.State, DeadLetter.Command, RunCommands.IllegalTransition>("deadletter")
 export const delivery = Actor.make<Delivery.State, Delivery.Unstamped, never>("delivery")
 export const backfill = Actor.make<BackfillState.State, BackfillDecide.Unstamped, BackfillDecide.Rejection>("backfill")
 export const bulk = Actor.make<BulkState.State, BulkDecide.Unstamped, BulkDecide.Rejection>("bulk")

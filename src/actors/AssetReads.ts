@@ -5,6 +5,7 @@ import type { AssetRef } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import { view as materializationView, type MaterializationView } from "../domain/materialization/MaterializationView.ts"
 import { idOf } from "../domain/materialization/MaterializationDecide.ts"
+import * as WorkflowScheduleView from "../domain/WorkflowScheduleView.ts"
 import { EventStore, type LogUnavailable, type Position } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
 import { decode } from "./AssetActor.ts"
@@ -38,6 +39,8 @@ export class AssetReads extends Context.Service<
     readonly available: (ref: AssetRef) => Effect.Effect<Availability>
     /** The automatic runs of one workflow and partition ("": none). */
     readonly automatic: (workflow: string, partitionKey: string) => Effect.Effect<MaterializationView>
+    /** What the workflow's schedule does; null: it has none. */
+    readonly schedule: (workflow: string) => Effect.Effect<WorkflowScheduleView.ScheduleView | null>
     /** One generation of the partition; null: there was never such a one. */
     readonly generation: (ref: AssetRef, generation: number) => Effect.Effect<Asset.Generation | null, LogUnavailable>
     /** The generation that is recorded there; null: no production is. */
@@ -57,6 +60,7 @@ export class AssetReads extends Context.Service<
       const log = yield* EventStore
       const assets = yield* Actors.asset.client
       const materializations = yield* Actors.materialization.client
+      const schedules = yield* Actors.schedule.client
       const check = yield* AssetCheck
       const probes = new Map<string, Availability>()
 
@@ -111,6 +115,8 @@ export class AssetReads extends Context.Service<
           const now = yield* Clock.currentTimeMillis
           return materializationView(state.workflow === "" ? { ...state, workflow, partitionKey } : state, now)
         }),
+        schedule: (workflow) =>
+          Effect.map(schedules.execute(workflow, { _tag: "Read" }), ({ state }) => WorkflowScheduleView.view(state)),
         supersededAt: (generations) => supersededAt(log, generations),
         generation: (ref, generation) => productionOf(log, ref, generation),
         production: Effect.fnUntraced(function* (streamName, streamVersion) {

@@ -26,6 +26,7 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
     "step",
     "checkpoint",
     "event",
+    "dead letter",
     "recovery",
     "asset",
     "backfill",

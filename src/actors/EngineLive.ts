@@ -3,7 +3,6 @@ import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition } from "../domain/Definition.ts"
 import * as DefinitionCheck from "../domain/DefinitionCheck.ts"
-import * as Id from "../domain/Id.ts"
 import { checkAgainst } from "../domain/JsonSchemaCheck.ts"
 import { partitionedAssets } from "../domain/Partitioning.ts"
 import { runPartitionProblems } from "../domain/RunPartition.ts"
@@ -26,6 +25,7 @@ import * as RecoveryCommanding from "./RecoveryCommanding.ts"
 import { PartitionKeys } from "./PartitionKeys.ts"
 import { planView } from "./PlanView.ts"
 import { RecoveryPlanner } from "./RecoveryPlanner.ts"
+import * as RunKeyClaim from "./RunKeyClaim.ts"
 import * as RunActor from "./RunActor.ts"
 import * as RunCommanding from "./RunCommanding.ts"
 import { RunEnds } from "./RunEnds.ts"
@@ -62,7 +62,6 @@ export const layer = Layer.effect(
     const pauses = yield* WorkflowPauses
     const workflows = yield* Actors.workflow.client
     const runs = yield* Actors.run.client
-    const runKeys = yield* Actors.runKey.client
     const _recoveries = yield* Actors.recovery.client
 
     const { isRepeat, positionOf, timely } = commandRules(log)
@@ -146,9 +145,7 @@ export const layer = Layer.effect(
               trigger: { type: "manual" as const, ...(triggeredBy === undefined ? {} : { by: triggeredBy }) }
             }
             const active =
-              runKey === undefined
-                ? id
-                : yield* claim(workflow, runKey, id, { ...command, metadata: metadataOf(caller) })
+              runKey === undefined ? id : yield* claim(runKey, id, { ...command, metadata: metadataOf(caller) })
             const answer = yield* Effect.orDie(
               active === id ? runs.execute(id, command, metadataOf(caller)) : runs.execute(active, { _tag: "Read" })
             )
@@ -159,13 +156,7 @@ export const layer = Layer.effect(
         )
       )
 
-    /** The active run of the key: this one, or the one that has it already. */
-    const claim = Effect.fnUntraced(function* (workflow: string, runKey: string, id: string, command: object) {
-      const { definition: _, ...start } = command as { readonly definition: unknown }
-      const now = yield* Clock.currentTimeMillis
-      const { state } = yield* runKeys.execute(Id.runKey(workflow, runKey), { _tag: "Claim", runId: id, start, now })
-      return state.active?.runId ?? id
-    })
+    const claim = yield* RunKeyClaim.make
 
     const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`run-${id}`, 0), at)

@@ -46,6 +46,15 @@ export interface ProvenanceResult {
 interface Judged {
   readonly item: ProvenanceItem
   readonly producer: ProducerOf
+  /** Why the partition key is none that the asset can have, when such items are skipped; null: it is one. */
+  readonly unfit: string | null
+}
+
+export interface ProvenanceOptions {
+  readonly dryRun: boolean
+  /** Items whose partition key is none of the asset's are skipped; otherwise one of them refuses the call. */
+  readonly skipUnfit?: boolean | undefined
+  readonly caller?: Caller | undefined
 }
 
 /** Notes assets that existed before anything ran here, so that they can be checked, used and healed (F11). */
@@ -60,7 +69,7 @@ export class Provenance extends Context.Service<
     readonly record: (
       assetId: string,
       items: ReadonlyArray<ProvenanceItem>,
-      options: { readonly dryRun: boolean; readonly caller?: Caller | undefined }
+      options: ProvenanceOptions
     ) => Effect.Effect<
       { readonly results: ReadonlyArray<ProvenanceResult>; readonly position: Position | null },
       InvalidInput | NotFound | Unavailable | CommandReused
@@ -100,7 +109,11 @@ export class Provenance extends Context.Service<
         return part
       })
 
-      const judge = Effect.fnUntraced(function* (assetId: string, items: ReadonlyArray<ProvenanceItem>) {
+      const judge = Effect.fnUntraced(function* (
+        assetId: string,
+        items: ReadonlyArray<ProvenanceItem>,
+        skipUnfit: boolean
+      ) {
         const producers = definitions.producersOf(assetId)
         if (producers.length === 0) return yield* new NotFound({ kind: "asset", id: assetId })
         const now = yield* Clock.currentTimeMillis
@@ -111,7 +124,6 @@ export class Provenance extends Context.Service<
           const at = `items[${position}]`
           const found = producerOf(producers, item.workflow)
           if (typeof found === "string") problems.push({ path: `${at}.workflow`, message: found })
-          else judged.push({ item, producer: found })
           const partitioning = (typeof found === "string" ? producers[0]! : found).produces.partitioning
           const partition = partitionProblem(partitioning, item.partitionKey, now)
           const key = Id.partitionKey(item.partitionKey ?? "")
@@ -119,7 +131,10 @@ export class Provenance extends Context.Service<
           if (earlier === undefined) first.set(key, position)
           const twice = `must not come twice: give all its objects as locations of items[${earlier}]`
           const message = partition ?? (earlier === undefined ? undefined : twice)
-          if (message !== undefined) problems.push({ path: `${at}.partitionKey`, message })
+          if (message !== undefined && !skipUnfit) problems.push({ path: `${at}.partitionKey`, message })
+          if (typeof found !== "string") {
+            judged.push({ item, producer: found, unfit: message === undefined ? null : `${named(item)}: ${message}` })
+          }
           for (const [place, { store }] of item.locations.entries()) {
             if (stores.names.includes(store)) continue
             const known = stores.names.join(", ") || "none"
@@ -190,20 +205,22 @@ export class Provenance extends Context.Service<
       const record: Provenance["Service"]["record"] = Effect.fn("Provenance.record")(function* (
         assetId,
         items,
-        { caller, dryRun }
+        { caller, dryRun, skipUnfit = false }
       ) {
         // A repetition goes on where the first call was cut off: what is recorded is recorded once anyhow.
         yield* unavailable(isRepeat(caller))
         const metadata = firstOf(caller)
-        const judged = yield* judge(assetId, items)
+        const judged = yield* judge(assetId, items, skipUnfit)
         const refs = judged.map(({ item, producer }) => ({
           assetId: producer.produces.assetId,
           partitionKey: item.partitionKey ?? ""
         }))
         // Asked before anything is recorded: each answer waits for the index to reach the log's head.
-        const owners = yield* Effect.forEach(judged, ({ item }, place) => otherOwner(refs[place]!, item), {
-          concurrency: itemsAtOnce
-        })
+        const owners = yield* Effect.forEach(
+          judged,
+          ({ item, unfit }, place) => (unfit === null ? otherOwner(refs[place]!, item) : Effect.succeed(unfit)),
+          { concurrency: itemsAtOnce }
+        )
         const results = yield* Effect.forEach(
           judged,
           (one, place) => {
@@ -258,6 +275,10 @@ const firstOf = (caller: Caller | undefined): (() => Metadata) => {
     return { ...others, ...first }
   }
 }
+
+/** The first object of an item, and how many more it has. */
+const named = ({ locations: [{ key, store }, ...more] }: ProvenanceItem): string =>
+  `${store}/${key}${more.length === 0 ? "" : ` and ${more.length} more`}`
 
 const outcome = (
   { partitionKey }: AssetRef,

@@ -15,7 +15,7 @@ import { Definitions } from "./Definitions.ts"
 import { sleepUntil } from "./sleepUntil.ts"
 
 const codec = EventCodec.make(WorkflowSchedule.Event, {})
-export const snapshot = StateCodec.make(WorkflowSchedule.Snapshot, { revision: 1 })
+export const snapshot = StateCodec.make(WorkflowSchedule.Snapshot, { revision: 2 })
 
 /** The partitions that one occurrence runs: "" for a workflow without partitions. */
 const partitionsAt = (partitioning: Partitioning | undefined, occurrence: number, window: "current" | "previous") => {
@@ -55,6 +55,9 @@ export const make = Effect.gen(function* () {
       })
       if (launched.type === "launched") runIds.push(runId)
       else refused = launched.why
+    }
+    if (refused !== undefined && state.refused === null) {
+      yield* Effect.logWarning(`the scheduled runs of ${workflow} are refused: ${refused}`)
     }
     return { _tag: "Started" as const, occurrence, runIds, refused }
   })

@@ -13,6 +13,8 @@ export const isLetterId = (id: string): boolean => /^(?:\d{1,16}|(?:inbound|even
 export interface DeadLettersOf {
   /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */
   readonly list: (limit: number, before?: string) => Effect.Effect<ReadonlyArray<StoredLetter>, BusUnavailable>
+  /** Whether there is such a letter. */
+  readonly has: (id: string) => Effect.Effect<boolean, BusUnavailable>
   /**
    * Hands the event over again and forgets the letter, as one step; false: there is no such letter. What is refused again
    * becomes a letter of a new id.
@@ -25,6 +27,7 @@ export interface DeadLettersOf {
 export const DeadLetters = Context.Reference<DeadLettersOf>("kintsugi/bus/DeadLetters", {
   defaultValue: () => ({
     list: () => Effect.succeed([]),
+    has: () => Effect.succeed(false),
     retry: () => Effect.succeed(false),
     discard: () => Effect.succeed(false)
   })

@@ -47,8 +47,10 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
   const { concurrency = 16, deadLettersMax = 1_000, settleMs = 1_000, waitingMax = 10_000 } = settings
   const groups = new Map<string, Group>()
   const letters: Array<StoredLetter> = []
-  /** Letters so far: each has its number as its id. */
+  /** Letters so far. A letter's id is this process's beginning and its number: the log knows those of others too. */
   let lettered = 0
+  const begun = yield* Clock.currentTimeMillis
+  const numberOf = (id: string) => Number(id.slice(id.indexOf("-") + 1))
   // Two batches at once would mix the order of an asset.
   const publishing = yield* Semaphore.make(1)
 
@@ -97,7 +99,7 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
       if (refusal !== null) {
         const { path, reason } = refusal
         letters.push({
-          id: `${++lettered}`,
+          id: `${begun}-${++lettered}`,
           group: group.name,
           event: entry.text,
           reason,
@@ -199,10 +201,11 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
       list: (limit, before) =>
         Effect.sync(() =>
           letters
-            .filter(({ id }) => before === undefined || Number(id) < Number(before))
+            .filter(({ id }) => before === undefined || numberOf(id) < numberOf(before))
             .slice(-Math.max(1, limit))
             .reverse()
         ),
+      has: (id) => Effect.sync(() => letters.some((letter) => letter.id === id)),
       retry,
       discard: (id) => Effect.sync(() => forget(id) !== undefined)
     })

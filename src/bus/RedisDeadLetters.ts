@@ -69,6 +69,15 @@ export const make = Effect.fnUntraced(function* (
         .slice(0, limit)
         .map(({ entry, letter, of }): StoredLetter => ({ ...letter, id: `${of}:${entry}` }))
     }),
+    has: (id) => {
+      const known = named(id)
+      if (known === undefined) return Effect.succeed(false)
+      const { entry, of } = known
+      return Effect.map(
+        connection.run((client) => client.xrange(deadStreamOf(streams[of]), entry, entry, "COUNT", 1)),
+        ({ length }) => length === 1
+      )
+    },
     retry: (id) => settled(id, RedisScripts.retryLetter),
     discard: (id) => settled(id, RedisScripts.discardLetter)
   }

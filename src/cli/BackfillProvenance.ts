@@ -79,6 +79,8 @@ export const run = Effect.fn("BackfillProvenance.run")(function* (settings: Clie
     from += batch.length
     const body = {
       dryRun,
+      // A partition that a pattern found is the objects' fault, one that was given is the caller's.
+      skipUnfit: options.partitionFrom !== undefined,
       items: batch.map(({ keys, partitionKey }) => ({
         ...(partitionKey === "" ? {} : { partitionKey }),
         ...(workflow === undefined ? {} : { workflow }),

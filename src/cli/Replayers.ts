@@ -3,6 +3,7 @@ import * as AssetActor from "../actors/AssetActor.ts"
 import * as BackfillActor from "../actors/BackfillActor.ts"
 import * as BulkActor from "../actors/BulkActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
+import * as DeadLetterActor from "../actors/DeadLetterActor.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import * as MaterializationActor from "../actors/MaterializationActor.ts"
@@ -16,6 +17,7 @@ import * as Asset from "../domain/Asset.ts"
 import * as Attention from "../domain/Attention.ts"
 import * as BackfillDecide from "../domain/backfill/BackfillDecide.ts"
 import * as BulkDecide from "../domain/bulk/BulkDecide.ts"
+import * as DeadLetter from "../domain/DeadLetter.ts"
 import * as Delivery from "../domain/Delivery.ts"
 import { parseDefinition } from "../domain/Definition.ts"
 import * as IntegrityDecide from "../domain/integrity/IntegrityDecide.ts"
@@ -73,6 +75,8 @@ export const of = (category: string): Replayer | null => {
         ...partitionCodec.decode(recorded),
         at: recorded.recordedAt
       }))
+    case "deadletter":
+      return plain(DeadLetter.decider, DeadLetterActor.decode)
     case "delivery":
       return plain(Delivery.decider, DeliveryActor.decode)
     case "attention":

@@ -13,6 +13,7 @@ import { BulkOperations } from "../actors/BulkOperations.ts"
 import { AssetCheck } from "../actors/AssetCheck.ts"
 import { AssetJudge } from "../actors/AssetJudge.ts"
 import { AssetReads } from "../actors/AssetReads.ts"
+import * as DeadLetterActor from "../actors/DeadLetterActor.ts"
 import * as DeliveryActor from "../actors/DeliveryActor.ts"
 import { Definitions } from "../actors/Definitions.ts"
 import { Drain } from "../actors/Drain.ts"
@@ -21,6 +22,7 @@ import { AutomaticRuns } from "../actors/AutomaticRuns.ts"
 import { InputPartitions } from "../actors/InputPartitions.ts"
 import { Inputs } from "../actors/Inputs.ts"
 import { Integrity } from "../actors/Integrity.ts"
+import * as IntegrityAttention from "../actors/IntegrityAttention.ts"
 import * as IntegrityActor from "../actors/IntegrityActor.ts"
 import { integrityDefaults, type IntegrityOptions, IntegritySettings } from "../actors/IntegritySettings.ts"
 import * as IntegrityTriggers from "../actors/IntegrityTriggers.ts"
@@ -48,6 +50,7 @@ import * as RunActor from "../actors/RunActor.ts"
 import * as RunKeyActor from "../actors/RunKeyActor.ts"
 import { RunEnds } from "../actors/RunEnds.ts"
 import { RunSteering } from "../actors/RunSteering.ts"
+import * as ScheduleAttention from "../actors/ScheduleAttention.ts"
 import * as ScheduleActor from "../actors/ScheduleActor.ts"
 import { Slots } from "../actors/Slots.ts"
 import { SourcePlan } from "../actors/SourcePlan.ts"
@@ -188,6 +191,7 @@ export const engine = (settings: RuntimeSettings) => {
     Layer.unwrap(Effect.map(TokenActor.make, Actors.token.toLayer)),
     Actors.partitionParameters.toLayer(PartitionParametersActor.behaviour),
     Actors.attention.toLayer(AttentionActor.behaviour),
+    Actors.deadLetter.toLayer(DeadLetterActor.behaviour),
     Actors.delivery.toLayer(DeliveryActor.behaviour)
   )
   // Definitions are in memory before any run is decoded; actors are there before the sweep wakes them.
@@ -196,12 +200,14 @@ export const engine = (settings: RuntimeSettings) => {
     Sweeper.layerStoreReleases,
     Materializer.layer,
     ScheduleActor.layerFollower,
+    Layer.merge(ScheduleAttention.layer, IntegrityAttention.layer).pipe(Layer.provide(AttentionDesk.layer)),
     IntegrityTriggers.layer,
     Drain.layer(settings.drainMs)
   )
   const operations = Layer.mergeAll(
     AssetCommands.layer,
     AttentionDesk.layer,
+    DeadLetterActor.DeadLetterCommands.layer,
     DeliveryActor.DeliveryCommands.layer,
     AssetReads.layer,
     LineageGraph.layer,

@@ -7,11 +7,19 @@ export const Severity = Schema.Literals(["warning", "error", "critical"])
 export type Severity = typeof Severity.Type
 
 /** What needs a human. The first three come from their own streams, the others are raised by whoever finds them. */
-export const Kind = Schema.Literals(["run", "recovery", "materialization", "store", "projection", "finding"])
+export const Kind = Schema.Literals([
+  "run",
+  "recovery",
+  "materialization",
+  "store",
+  "projection",
+  "finding",
+  "schedule"
+])
 export type Kind = typeof Kind.Type
 
 /** What may be raised from outside of a run's, a recovery's and a materialization's own stream. */
-export const RaisedKind = Schema.Literals(["store", "projection", "finding"])
+export const RaisedKind = Schema.Literals(["store", "projection", "finding", "schedule"])
 
 /** From this many times on, what comes back is critical (F76). */
 export const escalatesAt = 3

@@ -14,6 +14,7 @@ import {
 } from "./JsonBounds.ts"
 import { partitionKeyFault } from "./Partitioning.ts"
 import { quietHoursFault } from "./QuietHours.ts"
+import { windowMsMax as runKeyWindowMsMax } from "./RunKey.ts"
 import * as StepKind from "./StepKind.ts"
 
 /** Longest time in ms that a timer takes (2^31 - 1, about 24.8 days): the bound of every time-out and delay. */
@@ -270,6 +271,7 @@ export const Workflow = Schema.Struct({
   parametersSchema: Schema.optionalKey(json),
   defaultParameters: orElse(json, {}),
   concurrency: Schema.optionalKey(int(1, 10_000)),
+  runKeyWindowMs: Schema.optionalKey(int(0, runKeyWindowMsMax)),
   recovery: orElse(Schema.Struct({ enabled: orElse(Schema.Boolean, true) }), {}),
   schedule: Schema.optionalKey(Schedule),
   quietHours: orElse(

@@ -3,6 +3,7 @@ import * as Asset from "./Asset.ts"
 import * as Attention from "./Attention.ts"
 import * as BackfillEvents from "./backfill/BackfillEvents.ts"
 import * as BulkEvents from "./bulk/BulkEvents.ts"
+import * as DeadLetter from "./DeadLetter.ts"
 import * as Delivery from "./Delivery.ts"
 import * as IntegrityEvents from "./integrity/IntegrityEvents.ts"
 import * as Limit from "./Limit.ts"
@@ -39,6 +40,7 @@ const unions = {
   log: LogRoot.Event,
   redaction: Redaction.Event,
   attention: Attention.Event,
+  deadletter: DeadLetter.Event,
   delivery: Delivery.Event,
   integrity: IntegrityEvents.Event
 }

@@ -60,9 +60,19 @@ export interface State {
     readonly runIds: ReadonlyArray<string>
     readonly refused?: string
   } | null
+  /** The first refusal since a start, as long as none has started; `why` is that of the newest. */
+  readonly refused: Refused | null
 }
 
-export const initial: State = { workflow: "", schedule: null, lookedAt: 0, open: [], last: null }
+export interface Refused {
+  readonly why: string
+  /** Epoch ms. */
+  readonly since: number
+  /** Occurrences in a row. */
+  readonly count: number
+}
+
+export const initial: State = { workflow: "", schedule: null, lookedAt: 0, open: [], last: null, refused: null }
 
 /** The next occurrence, epoch ms; null: there is none. */
 export const nextAt = ({ lookedAt, schedule }: State): number | null =>
@@ -80,7 +90,8 @@ export const Snapshot: Schema.Codec<State, unknown> = Schema.Struct({
       runIds: Schema.Array(Schema.String),
       refused: Schema.optionalKey(Schema.String)
     })
-  )
+  ),
+  refused: Schema.NullOr(Schema.Struct({ why: Schema.String, since: Schema.Int, count: Schema.Int }))
 })
 
 // ----------------------------------------------------------------- decider
@@ -134,11 +145,14 @@ export const evolve = (state: State, event: Event): State => {
       }
     }
     case "ScheduleRunsStarted": {
-      const { occurrence, refused, runIds } = event
+      const { at, occurrence, refused, runIds } = event
+      const before = state.refused
       return {
         ...state,
         open: state.open.filter((open) => open !== occurrence),
-        last: { occurrence, runIds, ...(refused === undefined ? {} : { refused }) }
+        last: { occurrence, runIds, ...(refused === undefined ? {} : { refused }) },
+        refused:
+          refused === undefined ? null : { why: refused, since: before?.since ?? at, count: (before?.count ?? 0) + 1 }
       }
     }
   }

@@ -1,5 +1,6 @@
 import { Clock, Effect } from "effect"
 import * as EventRow from "./EventRow.ts"
+import * as FilteredRead from "./FilteredRead.ts"
 import type { EventStore, Position } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
 import type { Ask, Values } from "./PgAsk.ts"
@@ -29,21 +30,7 @@ export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes"
       const events = toEvents(yield* ask(readLog, page))
       return { events, next: events[events.length - 1]?.position ?? after }
     }
-    // The page ends at the bound that the level was found below: of its own it could see less than that, and what
-    // lies between would be passed over.
-    const [bound] = yield* ask(readLevel, [])
-    const [epoch, transactionId, ...newest] = bound!
-    const level = newest[0] === null ? null : firstPosition([newest])
-    const rows = yield* ask(readFiltered, [
-      ...page,
-      ...[category === undefined ? null : `${category}-`, types === undefined ? null : types.join(separator)],
-      ...[epoch, transactionId]
-    ])
-    const events = toEvents(rows)
-    const last = events[events.length - 1]?.position ?? after
-    // What the filter left out need not be looked at again.
-    const isExhausted = events.length < size
-    return { events, next: isExhausted && level !== null && (last === null || level > last) ? level : last }
+    return yield* FilteredRead.page(ask, { after, category, size, types })
   })
 
   const head = Effect.map(ask(readHead, []), (rows) => firstPosition(rows) ?? LogPosition.start)
@@ -81,31 +68,13 @@ const readStream = `SELECT ${EventRow.columns} FROM events e
   WHERE e.stream_id = (SELECT s.stream_id FROM streams s WHERE s.stream_name = $1) AND e.stream_version > $2::int
   ORDER BY e.stream_version LIMIT $3::int`
 
-const separator = "\x1e"
-
-const pageOf = (bound: string, filter: string) => `SELECT s.stream_name, ${EventRow.columns}
+const readLog = `SELECT s.stream_name, ${EventRow.columns}
   FROM events e JOIN streams s USING (stream_id)
   WHERE (e.epoch, e.transaction_id, e.global_position) > ($1::int, $2::text::xid8, $3::bigint)
-    AND (e.epoch, e.transaction_id) < ${bound} ${filter}
+    AND (e.epoch, e.transaction_id) < ${horizon}
   ORDER BY e.epoch, e.transaction_id, e.global_position LIMIT $4::int`
 
-const readLog = pageOf(horizon, "")
-
-const readFiltered = pageOf(
-  "($7::int, $8::text::xid8)",
-  `AND ($5::text IS NULL OR starts_with(s.stream_name, $5::text))
-    AND ($6::text IS NULL OR e.type = ANY ((SELECT string_to_array($6::text, E'${separator}'))::text[]))`
-)
-
 const newestFirst = "ORDER BY e.epoch DESC, e.transaction_id DESC, e.global_position DESC LIMIT 1"
-
-/** The bound, and the newest event below it. */
-const readLevel = `SELECT h.epoch, h.first_open::text, newest.*
-  FROM (SELECT l.epoch, ${SafeHorizon.firstOpen} AS first_open FROM log_epoch l OFFSET 0) AS h
-  LEFT JOIN LATERAL (
-    SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e
-    WHERE (e.epoch, e.transaction_id) < (h.epoch, h.first_open) ${newestFirst}
-  ) AS newest ON true`
 
 /** Committed, so readAll reaches it when everything before it has ended. */
 const readHead = `SELECT e.epoch, e.transaction_id::text, e.global_position FROM events e ${newestFirst}`

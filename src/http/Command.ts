@@ -24,8 +24,10 @@ export interface CommandRequest {
 export const callerOf = ({ body, headers, ids, principal, route }: CommandRequest): Caller => {
   const key = headers["idempotency-key"]
   const traceparent = validTraceparent(headers.traceparent)
+  const reason = reasonOf(body)
   return {
     principal,
+    ...(reason === undefined ? {} : { reason }),
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(key === undefined
       ? {}
@@ -36,6 +38,12 @@ export const callerOf = ({ body, headers, ids, principal, route }: CommandReques
         })
   }
 }
+
+/** Why, if the person has said so: in the metadata of what follows, whatever the events themselves say. */
+const reasonOf = (body: unknown): string | undefined =>
+  typeof body === "object" && body !== null && "reason" in body && typeof body.reason === "string" && body.reason !== ""
+    ? body.reason
+    : undefined
 
 /** W3C trace context, version 00. Anything else is ignored, as that standard demands: a trace never fails a request. */
 const validTraceparent = (header: string | undefined): string | undefined => {

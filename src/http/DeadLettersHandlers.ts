@@ -1,57 +1,57 @@
 import { DateTime, Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { DeadLetterCommands } from "../actors/DeadLetterActor.ts"
+import { Unavailable } from "../actors/Engine.ts"
 import { DeadLetters, isLetterId } from "../bus/DeadLetters.ts"
 import type { BusUnavailable } from "../bus/EventBus.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
-import { NotFoundProblem, UnavailableProblem } from "./api/Problems.ts"
+import { callerOf } from "./Command.ts"
 
 const limitDefault = 50
 
-const away = <A>(effect: Effect.Effect<A, BusUnavailable>): Effect.Effect<A, UnavailableProblem> =>
-  Effect.mapError(effect, ({ message }) => new UnavailableProblem({ detail: message }))
+const away = <A>(effect: Effect.Effect<A, BusUnavailable>): Effect.Effect<A, Unavailable> =>
+  Effect.mapError(effect, ({ message }) => new Unavailable({ message }))
 
-/** Both commands work once by themselves: the second finds no letter, whatever its key. */
+/** What is decided is in the log before the bus is told, so that a repetition finds it and tells the bus again. */
 export const layer = HttpApiBuilder.group(
   Api,
   "deadLetters",
   Effect.fnUntraced(function* (handlers) {
     const letters = yield* DeadLetters
-
-    const settle = Effect.fnUntraced(function* (
-      id: string,
-      settled: Effect.Effect<boolean, BusUnavailable>,
-      what: string
-    ) {
-      const principal = yield* Principal
-      if (!(yield* away(settled))) {
-        const detail = `There is no dead letter ${JSON.stringify(id)}`
-        return yield* new NotFoundProblem({ detail, kind: "dead letter", id })
-      }
-      // The letters are the bus's, not the log's: this line is what tells who it was.
-      yield* Effect.logInfo(`dead letter ${id} was ${what}, by ${principal}`)
-    })
+    const commands = yield* DeadLetterCommands
 
     return handlers.handleAll({
       listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault } }) {
-        if (cursor !== undefined && !isLetterId(cursor))
+        if (cursor !== undefined && !isLetterId(cursor)) {
           return yield* answer(Effect.fail(new InvalidCursor({ cursor })))
-        const found = yield* away(letters.list(limit + 1, cursor))
+        }
+        const found = yield* answer(away(letters.list(limit + 1, cursor)))
         const data = found
           .slice(0, limit)
           .map((letter) => ({ ...letter, at: DateTime.formatIso(DateTime.makeUnsafe(letter.at)) }))
         return { data, nextCursor: found.length > limit ? (data.at(-1)?.id ?? null) : null }
       }),
 
-      retryDeadLetter: ({ params: { id } }) =>
-        Effect.as(settle(id, letters.retry(id), "retried"), { data: { id, status: "retried" as const } }),
+      retryDeadLetter: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const route = "POST /bus/dead-letters/{id}/retry"
+        const caller = callerOf({ principal: yield* Principal, route, ids: [id], headers, body: payload })
+        const command = { _tag: "Retry", letterId: id, reason: payload?.reason } as const
+        const { position, status } = yield* answer(commands.settle(command, away(letters.has(id)), caller))
+        yield* answer(away(letters.retry(id)))
+        return { data: { id, status }, position }
+      }),
 
-      discardDeadLetter: ({ params: { id }, payload: { reason } }) =>
-        Effect.as(settle(id, letters.discard(id), `discarded (${JSON.stringify(reason)})`), {
-          data: { id, status: "discarded" as const }
-        })
+      discardDeadLetter: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
+        const route = "POST /bus/dead-letters/{id}/discard"
+        const caller = callerOf({ principal: yield* Principal, route, ids: [id], headers, body: payload })
+        const command = { _tag: "Discard", letterId: id, reason: payload.reason } as const
+        const { position, status } = yield* answer(commands.settle(command, away(letters.has(id)), caller))
+        yield* answer(away(letters.discard(id)))
+        return { data: { id, status }, position }
+      })
     })
   })
 )

@@ -18,10 +18,18 @@ export const refusalOf = (request: HttpServerRequest.HttpServerRequest) => {
   const names = (incoming(request)?.rawHeaders ?? []).filter((_, index) => index % 2 === 0)
   const lower = names.map((name) => name.toLowerCase())
   const twice = single.filter((name) => lower.indexOf(name) !== lower.lastIndexOf(name))
+  if (incoming(request)?.httpVersion === "1.1" && !lower.includes("host")) return hostMissing()
   if (twice.length === 0) return undefined
   const errors = twice.map((path) => ({ in: "header" as const, path, message: "must be sent once" }))
   return new InvalidInputProblem({ detail: "A header was sent twice", errors })
 }
+
+/** Node would refuse it by itself, with an answer that says nothing. */
+const hostMissing = () =>
+  new InvalidInputProblem({
+    detail: "A request over HTTP/1.1 says whom it is for",
+    errors: [{ in: "header", path: "host", message: "is missing" }]
+  })
 
 /** Whether the request came over TLS to this server itself. */
 export const isTls = (request: HttpServerRequest.HttpServerRequest): boolean =>

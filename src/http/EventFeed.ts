@@ -1,12 +1,8 @@
-import { Clock, Deferred, Duration, Effect, Option, Queue, Result, Stream } from "effect"
+import { Clock, Deferred, Effect, Option, Result, Stream } from "effect"
 import { EventStore, type LogUnavailable, type Page, type Position } from "../eventstore/EventStore.ts"
 import { lineOf } from "./EventLine.ts"
-import { viewOf } from "./EventShape.ts"
-
-export interface EventFilter {
-  readonly category?: string | undefined
-  readonly types?: ReadonlyArray<string> | undefined
-}
+import { frame } from "./EventFrame.ts"
+import { type EventFilter, type EventTail, filterOf } from "./EventTail.ts"
 
 /** Events per read of the log: a slow client makes the server hold one page, never more. */
 const pageEvents = 500
@@ -15,13 +11,11 @@ const pageCharsWanted = 1024 * 1024
 const pageEventsMin = 50
 const pageEventsMax = 4_000
 const heartbeatMs = 15_000
-/** How long a stream waits for a hint of new events before it looks by itself: other processes write too. */
-const pollMs = 1_000
-/** A hint may come before the event is below the safe horizon: after one, the log is looked at this often and soon. */
-const eagerLooks = 10
-const eagerMs = 50
+/** How long a stream whose log is away waits before it asks again. */
+const retryPause = "1 second"
 
 const encoder = new TextEncoder()
+const heartbeat = encoder.encode(": heartbeat\n\n")
 
 /**
  * The log after `after` up to its head as of now, at most `limit` events, one JSON line each. The first page is read
@@ -59,62 +53,56 @@ export const lines = Effect.fnUntraced(function* (after: Position | null, filter
 
 /**
  * The log after `after`, and then what is appended, as server-sent events; ends when `stopped` does. Pulled by the
- * client: nothing is read for one that does not take what it has, and nothing is skipped for it either. While the log
- * is away the stream stays and goes on afterwards.
+ * client: nothing is read for one that does not take what it has, and nothing is skipped for it either. Who has read
+ * all there is goes on with `tail`, which is read once for everybody. While the log is away the stream stays and goes
+ * on afterwards.
  */
 export const serverSent = Effect.fnUntraced(function* (
   after: Position,
   filter: EventFilter,
-  stopped: Deferred.Deferred<void>
+  stopped: Deferred.Deferred<void>,
+  tail: EventTail
 ) {
   const store = yield* EventStore
-  const hints = yield* Queue.sliding<void>(1)
-  yield* Effect.forkScoped(Stream.runForEach(store.changes, () => Queue.offer(hints, undefined)))
-  /** Whether a hint came before it was time to look anyway. */
-  const waitForMore = (ms: number) =>
-    Queue.take(hints).pipe(
-      Effect.timeoutOption(Duration.millis(ms)),
-      Effect.map(Option.isSome),
-      Effect.raceFirst(Effect.as(Deferred.await(stopped), false))
-    )
 
   interface Cursor {
     readonly after: Position
     readonly spokeAt: number
-    /** Looks that are still to come soon. */
-    readonly eager: number
+    /** Whether all there was has been read; then what follows is taken from the tail. */
+    readonly isLevel: boolean
   }
-  const next = ({ after, eager, spokeAt }: Cursor): Effect.Effect<readonly [ReadonlyArray<string>, Cursor]> =>
+  type Step = readonly [chunks: ReadonlyArray<Uint8Array>, cursor: Cursor]
+  const next = ({ after, isLevel, spokeAt }: Cursor): Effect.Effect<Step> =>
     Effect.gen(function* () {
-      const page = yield* Effect.result(store.readAll({ after, limit: pageEvents, ...filterOf(filter) }))
+      // Before it is asked what there is: an event in between ends the wait at once.
+      const moved = tail.moved()
+      const taken = isLevel ? tail.take(after) : "behind"
+      const page =
+        taken === "behind"
+          ? yield* Effect.result(store.readAll({ after, limit: pageEvents, ...filterOf(filter) }))
+          : Result.succeed({ events: [], next: taken.after })
       const now = yield* Clock.currentTimeMillis
-      if (Result.isSuccess(page) && page.success.events.length > 0) {
-        const { events, next } = page.success
-        return [events.map(frame), { after: next ?? after, spokeAt: now, eager }]
-      }
-      // What a filter left out need not be looked at again.
       const from = Result.isSuccess(page) ? (page.success.next ?? after) : after
-      if (now - spokeAt >= heartbeatMs) return [[": heartbeat\n\n"], { after: from, spokeAt: now, eager }]
-      const hinted = yield* waitForMore(eager > 0 ? eagerMs : pollMs)
-      return [[], { after: from, spokeAt, eager: hinted ? eagerLooks : Math.max(0, eager - 1) }]
+      if (taken !== "behind" && taken.bytes !== null) return [[taken.bytes], { after: from, spokeAt: now, isLevel }]
+      const events = Result.isSuccess(page) ? page.success.events : []
+      if (events.length > 0) {
+        return [[encoder.encode(events.map(frame).join(""))], { after: from, spokeAt: now, isLevel: false }]
+      }
+      if (now - spokeAt >= heartbeatMs) return [[heartbeat], { after: from, spokeAt: now, isLevel }]
+      // One that has just become level looks at the tail before it waits.
+      if (isLevel) yield* moved
+      else if (Result.isFailure(page)) yield* Effect.raceFirst(Effect.sleep(retryPause), Deferred.await(stopped))
+      return [[], { after: from, spokeAt, isLevel: isLevel || Result.isSuccess(page) }]
     })
 
   const startedAt = yield* Clock.currentTimeMillis
-  const frames = Stream.paginate({ after, spokeAt: startedAt, eager: 0 }, (cursor: Cursor) =>
+  const frames = Stream.paginate({ after, spokeAt: startedAt, isLevel: false }, (cursor: Cursor) =>
     Effect.flatMap(Deferred.isDone(stopped), (ended) =>
       ended
         ? Effect.succeed([[], Option.none<Cursor>()] as const)
-        : Effect.map(next(cursor), ([texts, moved]) => [texts, Option.some(moved)] as const)
+        : Effect.map(next(cursor), ([chunks, moved]) => [chunks, Option.some(moved)] as const)
     )
   )
   // The first bytes go out at once, so that a client knows that it listens.
-  return Stream.make("retry: 1000\n\n").pipe(Stream.concat(frames), Stream.encodeText)
-})
-
-const frame = (event: Parameters<typeof viewOf>[0]): string =>
-  `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(viewOf(event))}\n\n`
-
-const filterOf = ({ category, types }: EventFilter) => ({
-  ...(category === undefined ? {} : { category }),
-  ...(types === undefined || types.length === 0 ? {} : { types })
+  return Stream.make(encoder.encode("retry: 1000\n\n")).pipe(Stream.concat(frames))
 })

@@ -1,21 +1,22 @@
 import type { RecordedEvent } from "../eventstore/EventStore.ts"
 import { conversationOf } from "./Conversation.ts"
-import { viewOf } from "./EventShape.ts"
+import { hasSecretHash, viewOf } from "./EventShape.ts"
 
 /**
  * An event as one line of NDJSON, with its line break: what `JSON.stringify(viewOf(event))` says, without reading a
  * payload that is JSON text already. The export of a long log spends its time here.
  */
 export const lineOf = (event: RecordedEvent): string => {
-  const { commandId, principal, traceparent } = event.metadata
+  const { commandId, principal, reason, traceparent } = event.metadata
   // Whoever wrote this payload is not us: a line must stay a line.
-  if (event.payload.includes("\n")) return `${JSON.stringify(viewOf(event))}\n`
+  if (event.payload.includes("\n") || hasSecretHash(event)) return `${JSON.stringify(viewOf(event))}\n`
   const { causationId, correlationId } = conversationOf(event, factsOf(event))
   return (
     `{"position":"${event.position}","stream":${text(event.streamName)},"version":${event.streamVersion},` +
     `"type":${text(event.type)},"schemaVersion":${event.schemaVersion},"data":${event.payload},` +
     `"metadata":{"commandId":${text(commandId)},"correlationId":${text(correlationId)},` +
-    `"causationId":${text(causationId)},"principal":${text(principal)},"traceparent":${text(traceparent)}},` +
+    `"causationId":${text(causationId)},"principal":${text(principal)},"traceparent":${text(traceparent)},` +
+    `"reason":${text(reason)}},` +
     `"recordedAt":"${isoOf(event.recordedAt)}","hash":"${event.hash}"}\n`
   )
 }

@@ -7,6 +7,7 @@ import { refuseAhead } from "./AsOf.ts"
 import { Api } from "./api/Api.ts"
 import { Draining } from "./Draining.ts"
 import * as EventFeed from "./EventFeed.ts"
+import * as EventTail from "./EventTail.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -14,6 +15,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const store = yield* EventStore
     const stopped = yield* Draining
+    const tails = yield* EventTail.make(store, stopped)
     return handlers.handleAll({
       listEvents: ({ query: { after, category, limit, type } }) =>
         EventFeed.lines(after ?? null, { category, types: type }, limit ?? Number.MAX_SAFE_INTEGER).pipe(
@@ -29,7 +31,9 @@ export const layer = HttpApiBuilder.group(
         if (resumed === undefined) yield* refuseAhead(store, { in: "query", path: "after" }, after)
         else yield* refuseAhead(store, { in: "header", path: "last-event-id" }, resumed)
         const from = resumed ?? after ?? (yield* answer(store.head))
-        const frames = yield* EventFeed.serverSent(from, { category, types: type }, stopped).pipe(
+        const filter = { category, types: type }
+        const tail = yield* tails.of(filter)
+        const frames = yield* EventFeed.serverSent(from, filter, stopped, tail).pipe(
           Effect.provideService(EventStore, store)
         )
         return HttpServerResponse.stream(frames, {

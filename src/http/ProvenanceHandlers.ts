@@ -18,10 +18,10 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       recordProvenance: Effect.fnUntraced(function* ({ headers, params: { assetId }, payload }) {
         const principal = yield* Principal
-        const { dryRun = false, items } = payload
+        const { dryRun = false, items, skipUnfit = false } = payload
         const route = "POST /assets/{assetId}/provenance"
         const caller = callerOf({ principal, route, ids: [assetId], headers, body: payload })
-        const recorded = provenance.record(assetId, items, { dryRun, caller })
+        const recorded = provenance.record(assetId, items, { dryRun, skipUnfit, caller })
         const { position, results } = yield* answerWithin(patience, recorded)
         return { data: { dryRun, results }, position }
       }),

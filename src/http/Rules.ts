@@ -108,8 +108,9 @@ const jsonType = /^application\/json(\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
 const checkBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) return yield* bodyTooLarge()
   const bytes = yield* Effect.catch(request.arrayBuffer, (error) => Effect.fail(unreadable(error)))
-  if (bytes.byteLength === 0) return
-  if (!jsonType.test(request.headers["content-type"] ?? "")) {
+  const type = request.headers["content-type"] ?? ""
+  if (bytes.byteLength === 0 && (type === "" || jsonType.test(type))) return
+  if (!jsonType.test(type)) {
     return yield* new UnsupportedMediaTypeProblem({ detail: "Send the body with Content-Type: application/json" })
   }
   const text = decodeUtf8(bytes)

@@ -150,7 +150,9 @@ const limits = {
   requestTimeout: 30_000,
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 2_000,
-  maxHeaderSize: 16 * 1024
+  maxHeaderSize: 16 * 1024,
+  // The edge refuses a request without one, with a reason.
+  requireHostHeader: false
 }
 
 /** Beyond this many the system would run out of files, the database's among them. */

@@ -7,7 +7,7 @@ import { shownPartition } from "../domain/run/RunView.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { mayAct, Principal, PrincipalRole } from "./api/Guards.ts"
-import { ForbiddenProblem, StaleInputsProblem } from "./api/Problems.ts"
+import { ForbiddenProblem, InvalidInputProblem, StaleInputsProblem } from "./api/Problems.ts"
 import { callerOf, type CommandRequest } from "./Command.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -39,9 +39,10 @@ export const layer = HttpApiBuilder.group(
         )
         const outcome = yield* answer(skipped)
         if (!(outcome instanceof NotOptional)) return { data: outcome.run, position: outcome.position }
-        return yield* forbidden(
-          `The step ${JSON.stringify(stepId)} is not optional: only an admin skips it, with force`
-        )
+        const detail = `The step ${JSON.stringify(stepId)} is not optional: only an admin skips it, with force`
+        if (!mayAct(role, "admin")) return yield* forbidden(detail)
+        const message = "must be true to skip a step that is not optional"
+        return yield* new InvalidInputProblem({ detail, errors: [{ in: "body", path: "force", message }] })
       }),
 
       listCheckpoints: ({ params: { id } }) => Effect.map(answer(steering.checkpoints(id)), (data) => ({ data })),

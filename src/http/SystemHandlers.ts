@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, OpenApi } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Engine } from "../actors/Engine.ts"
 import type { EventStore } from "../eventstore/EventStore.ts"
 import { Api } from "./api/Api.ts"
@@ -8,6 +8,7 @@ import { NotReadyProblem } from "./api/Problems.ts"
 import * as DocsPage from "./DocsPage.ts"
 import * as Metrics from "./Metrics.ts"
 import { contentType } from "./Prometheus.ts"
+import { openApiDocument } from "./OpenApiDocument.ts"
 import * as Readiness from "./Readiness.ts"
 import type { Reads } from "./Reads.ts"
 
@@ -32,7 +33,7 @@ const system = HttpApiBuilder.group(
             headers: { "content-security-policy": DocsPage.policy }
           })
         ),
-      openApi: () => Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api)))
+      openApi: () => Effect.sync(() => HttpServerResponse.jsonUnsafe(openApiDocument()))
     })
   })
 )

@@ -105,6 +105,7 @@ export const layer = HttpApiBuilder.group(
       const due = yield* inventory.nextRefresh(slug, refreshed, page.data)
       const data = yield* Effect.forEach(page.data, (key) => reads.automatic(slug, key), { concurrency: readAtOnce })
       return {
+        schedule: yield* reads.schedule(slug),
         data: data.map((view, index) => ({
           ...view,
           nextRefreshAt: due.byPartition.get(Id.partitionKey(page.data[index]!)) ?? null

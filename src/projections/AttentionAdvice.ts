@@ -41,13 +41,28 @@ export const actionOf = (item: Subject): Action => {
         command: `kintsugi rebuild ${word(item.id.slice("projection:".length))}`,
         request: { method: "GET", path: "/api/v1/admin/projections" }
       }
+    case "schedule": {
+      const path = `/api/v1/workflows/${encodeURIComponent(item.id.slice("schedule:".length))}/auto-materialize`
+      return {
+        text: "No run of the schedule starts: mend what the reason names; the next occurrence that starts settles it.",
+        command: `curl -H "Authorization: Bearer $KINTSUGI_ADMIN_TOKEN" "\${KINTSUGI_URL:-http://127.0.0.1:4000}${path}"`,
+        request: { method: "GET", path }
+      }
+    }
     case "finding":
       return {
-        text: "It was repaired and came back: look who removes or changes it, then recover what is found.",
+        text: findingAdvice(item.reasonCode),
         command: "kintsugi integrity recover",
         request: { method: "POST", path: "/api/v1/integrity/recover" }
       }
   }
+}
+
+const findingAdvice = (reasonCode: string): string => {
+  if (reasonCode === "comes_back") {
+    return "It was repaired and came back, or nothing helped: look who removes or changes it, then recover what is found."
+  }
+  return `${reasons[reasonCode] ?? "Nothing here can repair it: mend what the message names."} Then recover what is found.`
 }
 
 const ofRun = (item: Subject): Action => {

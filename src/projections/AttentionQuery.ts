@@ -91,9 +91,14 @@ const select = (sql: SqlClient.SqlClient, conditions: ReadonlyArray<Fragment>, l
       (extract(epoch FROM a.muted_until) * 1000)::float8 AS "mutedUntil", a.muted_reason AS "mutedReason",
       a.muted_by AS "mutedBy"
     FROM attention_v1 a
+    -- By key, and only for those that do not say it themselves: joined as a set, all runs that have ended would be read.
     -- A run that was restored after it had ended well is not known here any more.
-    LEFT JOIN run_list_v1_active active ON active.id = a.run_id
-    LEFT JOIN run_list_v1_ended ended ON ended.id = a.run_id
+    LEFT JOIN LATERAL (
+      SELECT r.workflow FROM run_list_v1_active r WHERE a.workflow IS NULL AND r.id = a.run_id OFFSET 0
+    ) active ON true
+    LEFT JOIN LATERAL (
+      SELECT r.workflow FROM run_list_v1_ended r WHERE a.workflow IS NULL AND r.id = a.run_id OFFSET 0
+    ) ended ON true
     WHERE a.open AND ${sql.and([sql`true`, ...conditions])} ORDER BY a.since DESC, a.id DESC LIMIT ${limit}`)
 
 const shown = (row: Listed, now: number): AttentionItem => {

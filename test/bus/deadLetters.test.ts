@@ -1,13 +1,13 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer } from "effect"
 import { DeadLetters } from "../../src/bus/DeadLetters.ts"
 import { EventBus, Refused } from "../../src/bus/EventBus.ts"
 import * as InlineBus from "../../src/bus/InlineBus.ts"
 import * as RedisBus from "../../src/bus/RedisBus.ts"
 import * as RedisDeadLetters from "../../src/bus/RedisDeadLetters.ts"
-import * as Server from "../../src/http/Server.ts"
-import * as Fakes from "../http/Fakes.ts"
-import { send, token } from "../http/Harness.ts"
+import { send } from "../http/Harness.ts"
+import { served } from "../http/realEngine.ts"
+import { eventsOf, history } from "../support/engine.ts"
 import { absent, RedisServer, sayIfAbsent } from "../support/redis.ts"
 import { nameOf, producedEvent, publish, quiet, until } from "./events.ts"
 
@@ -45,21 +45,44 @@ const scenario = Effect.gen(function* () {
   assert.deepInclude(newest, { group: "one", reason: "no such column", path: "data" })
   assert.isFalse(Number.isNaN(Date.parse(newest!.at!)))
 
-  const post = (id: string, verb: string, body?: string) =>
-    send("POST", `/api/v1/bus/dead-letters/${id}/${verb}`, body === undefined ? {} : { body })
+  const post = (id: string, verb: string, body?: string, key?: string) =>
+    send("POST", `/api/v1/bus/dead-letters/${id}/${verb}`, {
+      ...(body === undefined ? {} : { body }),
+      ...(key === undefined ? {} : { headers: { "idempotency-key": key } })
+    })
   assert.strictEqual((yield* post(newest!.id!, "discard")).status, 400, "a reason is needed")
-  const discarded = yield* post(newest!.id!, "discard", '{"reason":"obsolete"}')
+  const discarded = yield* post(newest!.id!, "discard", '{"reason":"obsolete"}', "d1")
   assert.deepStrictEqual([discarded.status, discarded.json.data], [202, { id: newest!.id, status: "discarded" }])
+  const again = yield* post(newest!.id!, "discard", '{"reason":"obsolete"}', "d1")
+  assert.deepStrictEqual([again.status, again.json], [202, discarded.json], "the same key has the same answer")
+  assert.strictEqual((yield* post(newest!.id!, "discard", '{"reason":"other"}', "d1")).status, 422)
+  const refusal = yield* post(newest!.id!, "retry")
+  assert.deepStrictEqual([refusal.status, refusal.json.currentStatus], [409, "discarded"], "the first decision holds")
   refuses = false
-  assert.strictEqual((yield* post(oldest!.id!, "retry")).status, 202)
+  const retried = yield* post(oldest!.id!, "retry", '{"reason":"there is one now"}')
+  assert.deepStrictEqual([retried.status, retried.json.data], [202, { id: oldest!.id, status: "retried" }])
   yield* until(() => handled.includes("a/1"))
-  assert.strictEqual((yield* post(oldest!.id!, "retry")).status, 404, "retried once")
+  const twice = yield* post(oldest!.id!, "retry")
+  assert.deepStrictEqual([twice.status, twice.json], [202, retried.json], "what is retried stays so")
   assert.strictEqual((yield* post("nothing", "retry")).status, 404)
   assert.deepStrictEqual(
     (yield* all()).map(({ id }) => id),
     [middle!.id]
   )
-  assert.deepStrictEqual(handled, ["b/1", "a/1"])
+  assert.deepStrictEqual(handled, ["b/1", "a/1"], "handed over once")
+  const discards = yield* eventsOf("deadletter", "DeadLetterDiscarded")
+  assert.deepStrictEqual(
+    discards.map(({ letterId, reason }) => [letterId, reason]),
+    [[newest!.id, "obsolete"]]
+  )
+  const noted = (yield* history).filter(({ streamName }) => streamName.startsWith("deadletter-"))
+  assert.deepStrictEqual(
+    noted.map(({ metadata, position, type }) => [type, metadata.principal, position]),
+    [
+      ["DeadLetterDiscarded", "admin", discarded.json.position],
+      ["DeadLetterRetried", "admin", retried.json.position]
+    ]
+  )
 
   // Refused again it is a letter again, of a new id.
   refuses = true
@@ -69,25 +92,14 @@ const scenario = Effect.gen(function* () {
   assert.notStrictEqual((yield* all())[0]!.id, middle!.id)
 })
 
-/** The server in front of a bus, with fakes of all else. */
-const served = <E, R>(bus: Layer.Layer<EventBus, E, R>) =>
-  quiet(
-    Effect.scoped(
-      Effect.provide(
-        scenario,
-        Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
-          Layer.provideMerge(Fakes.layer(Fakes.makeState())),
-          Layer.provideMerge(bus)
-        )
-      )
-    )
-  )
+/** A real server and engine in front of a bus. */
+const servedOn = (bus: Layer.Layer<EventBus>) => quiet(served({ bus }, scenario))
 
 sayIfAbsent()
 
 describe("dead letters over HTTP", () => {
   it.live("F53: of the bus in the process are listed, retried and discarded", () =>
-    served(InlineBus.layer({ settleMs: 200 }))
+    servedOn(InlineBus.layer({ settleMs: 200 }))
   )
 })
 
@@ -98,7 +110,7 @@ describe.skipIf(absent)("with a Redis server", () => {
         const { address } = yield* RedisServer
         const streams = { inbound: "letters.inbound", events: "letters.events" }
         const letters = Layer.effect(DeadLetters, RedisDeadLetters.make(address, streams))
-        yield* served(Layer.merge(RedisBus.layer({ address, stream: streams.events }), letters))
+        yield* servedOn(Layer.merge(RedisBus.layer({ address, stream: streams.events }), letters))
       })
     )
 

@@ -184,6 +184,25 @@ describe("kintsugi backfill provenance", () => {
     )
   )
 
+  it.live("F11: goes on after an object whose key is no partition, and names it", () =>
+    served(making(), ({ backfill, folder }) =>
+      Effect.gen(function* () {
+        lying(folder)
+        writeFileSync(join(folder, "lake", "days", "2024-13-45.txt"), "no day")
+        const args = ["provenance", "--store", "lake", "--prefix", "days/", "--asset", "days"]
+        const pattern = ["--partition-from", "^days/(?<key>[0-9-]+)\\.txt$"]
+        const { code, stderr, stdout } = yield* backfill(...args, ...pattern)
+        assert.strictEqual(code, 0, stderr)
+        assert.include(
+          stdout,
+          "3 recorded, 0 already there, 1 skipped\n  2024-13-45: lake/days/2024-13-45.txt: must name a day"
+        )
+        const given = yield* backfill(...args, "--partition", "2024-13-45")
+        assert.notStrictEqual(given.code, 0, "what the caller names himself is refused")
+      })
+    )
+  )
+
   it.live("F11: what cannot be is one line that names the flag, with 2", () =>
     served(making(), ({ backfill, folder }) =>
       Effect.gen(function* () {

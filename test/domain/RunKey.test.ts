@@ -31,6 +31,22 @@ describe("RunKey", () => {
     assert.strictEqual(state.conflicts, 1)
   })
 
+  it("answers the run that ended for as long as the claim's window, and counts it (F51)", () => {
+    const past = [claimed("r1"), confirmed("r1"), released("r1")]
+    const within = { _tag: "Claim", runId: "r2", start, now: 100, windowMs: 1 } as const
+    runKey(...past)
+      .when(within)
+      .then(conflict("r1"))
+    runKey(...past)
+      .when({ ...within, windowMs: 0 })
+      .then(claimed("r2"))
+    const state = Decider.fold(RunKey.decider, RunKey.initial, past)
+    const at = within.now
+    assert.strictEqual(RunKey.holder(state, "r2", at, 1), "r1")
+    assert.strictEqual(RunKey.holder(state, "r2", at + 1, 1), "r2", "the window has passed")
+    assert.strictEqual(RunKey.holder(state, "r1", at, 1), "r1")
+  })
+
   it("changes nothing when a claim is repeated, also after its run has ended", () => {
     runKey(claimed("r1")).when(claim("r1")).then()
     runKey(claimed("r1"), released("r1")).when(claim("r1")).then()

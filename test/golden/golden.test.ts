@@ -6,6 +6,7 @@ import * as Asset from "../../src/domain/Asset.ts"
 import * as Attention from "../../src/domain/Attention.ts"
 import * as BackfillEvents from "../../src/domain/backfill/BackfillEvents.ts"
 import * as BulkEvents from "../../src/domain/bulk/BulkEvents.ts"
+import * as DeadLetter from "../../src/domain/DeadLetter.ts"
 import * as Delivery from "../../src/domain/Delivery.ts"
 import * as IntegrityEvents from "../../src/domain/integrity/IntegrityEvents.ts"
 import * as Limit from "../../src/domain/Limit.ts"
@@ -63,6 +64,7 @@ const categories: Readonly<Record<string, Category>> = {
   redaction: category(Redaction.Event),
   projection: category(ProjectionSteering.Event),
   attention: category(Attention.Event),
+  deadletter: category(DeadLetter.Event),
   delivery: category(Delivery.Event),
   integrity: category(IntegrityEvents.Event)
 }

@@ -157,6 +157,7 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
     "invalid_input",
     ""
   ],
+  ["POST", "/api/v1/runs/ok-1/cancel", { headers: { "content-type": "text/plain" } }, 415, "unsupported_media_type"],
   [
     "POST",
     "/api/v1/workflows/orders/run",

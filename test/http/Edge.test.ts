@@ -157,6 +157,18 @@ describe("pages of other origins", () => {
   )
 })
 
+describe("the Host header", () => {
+  it.live("a request without one is refused with a problem that says so; HTTP/1.0 needs none", () =>
+    Effect.gen(function* () {
+      const refused = yield* raw(["GET /api/v1/runs HTTP/1.1", `Authorization: Bearer ${token}`])
+      assert.match(refused, /^HTTP\/1\.1 400 /)
+      assert.include(refused, "application/problem+json")
+      assert.include(refused, '{"in":"header","path":"host","message":"is missing"}')
+      assert.match(yield* raw(["GET /livez HTTP/1.0"]), /^HTTP\/1\.1 200 /)
+    }).pipe(Effect.provide(serverWith({})))
+  )
+})
+
 describe("TLS", () => {
   it.live("F84: serves the API under https, tells browsers to stay there, and stops as it does without", () =>
     Effect.gen(function* () {

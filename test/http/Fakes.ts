@@ -15,6 +15,7 @@ import {
   Unavailable,
   type Caller
 } from "../../src/actors/Engine.ts"
+import { DeadLetterCommands } from "../../src/actors/DeadLetterActor.ts"
 import { DeliveryCommands } from "../../src/actors/DeliveryActor.ts"
 import { Integrity } from "../../src/actors/Integrity.ts"
 import { LineageGraph } from "../../src/actors/LineageGraph.ts"
@@ -135,6 +136,7 @@ const others = Layer.mergeAll(
   Layer.mock(Provenance, {}),
   Layer.mock(RunSteering, {}),
   Layer.mock(AttentionDesk, {}),
+  Layer.mock(DeadLetterCommands, {}),
   Layer.mock(DeliveryCommands, {}),
   Layer.mock(AssetCommands, {}),
   Layer.mock(AssetReads, {}),

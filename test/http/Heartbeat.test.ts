@@ -4,13 +4,15 @@ import { TestClock } from "effect/testing"
 import { EventStore, LogUnavailable } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
 import * as EventFeed from "../../src/http/EventFeed.ts"
+import * as EventTail from "../../src/http/EventTail.ts"
 import * as Fakes from "./Fakes.ts"
 import { append } from "./Log.ts"
 
 /** Everything that the stream said until it was stopped. */
 const spoken = Effect.fnUntraced(function* (during: Effect.Effect<void, never, EventStore>) {
   const stopped = yield* Deferred.make<void>()
-  const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped)
+  const tails = yield* EventTail.make(yield* EventStore, stopped)
+  const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped, yield* tails.of({}))
   const fiber = yield* Effect.forkChild(Stream.mkString(Stream.decodeText(frames)))
   yield* TestClock.adjust("10 millis")
   yield* during
@@ -55,6 +57,40 @@ describe("an event stream", () => {
       })
       const text = yield* spoken(during).pipe(Effect.provideService(EventStore, flaky))
       assert.include(text, "event: A")
+    }).pipe(Effect.scoped, Effect.provide(MemoryEventStore.layer))
+  )
+
+  it.effect("reads the log once for fifty listeners, and tells each of them everything", () =>
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      let reads = 0
+      const counted = {
+        ...store,
+        readAll: (options: Parameters<typeof store.readAll>[0]) =>
+          Effect.suspend(() => {
+            reads++
+            return store.readAll(options)
+          })
+      }
+      const stopped = yield* Deferred.make<void>()
+      const tails = yield* EventTail.make(counted, stopped)
+      const listener = Effect.gen(function* () {
+        const frames = yield* EventFeed.serverSent(Fakes.position(0), {}, stopped, yield* tails.of({}))
+        return yield* Stream.mkString(Stream.decodeText(frames))
+      }).pipe(Effect.provideService(EventStore, counted))
+      const fibers = yield* Effect.forEach(Array.from({ length: 50 }), () => Effect.forkChild(listener))
+      yield* TestClock.adjust("10 millis")
+      const before = reads
+      yield* Effect.orDie(append("run-1", "A"))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.orDie(append("run-1", "B"))
+      yield* TestClock.adjust("1 second")
+      assert.isBelow(reads - before, 50)
+      yield* Deferred.succeed(stopped, undefined)
+      for (const fiber of fibers) {
+        const text = yield* Fiber.join(fiber)
+        assert.deepStrictEqual(text.match(/event: \w/g), ["event: A", "event: B"])
+      }
     }).pipe(Effect.scoped, Effect.provide(MemoryEventStore.layer))
   )
 })

@@ -63,6 +63,24 @@ describe("every route of the API", () => {
     assert.isAbove(names.length, 50)
   })
 
+  it.live("F84: says in the OpenAPI document which role it needs", () =>
+    served(
+      {},
+      Effect.gen(function* () {
+        const { json } = yield* send("GET", "/openapi.json", { token: null })
+        const paths = json.paths as Record<string, Record<string, Record<string, unknown>>>
+        const told = routes.map(({ method, name, path }) => [
+          name,
+          paths[path]![method.toLowerCase()]!["x-kintsugi-role"]
+        ])
+        assert.deepStrictEqual(
+          told,
+          routes.map((route) => [route.name, needed(route) ?? "none"])
+        )
+      })
+    )
+  )
+
   it.live("F84: lets in the roles that may use it, and tells the others which role they need", () =>
     served(
       {},

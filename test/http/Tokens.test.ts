@@ -131,6 +131,31 @@ describe("API tokens", () => {
     )
   )
 
+  it.live("F84: who reads the log sees the token's events, and no hash of its secret", () =>
+    served(
+      {},
+      Effect.gen(function* () {
+        const reader = yield* issue("viewer")
+        const { id } = yield* issue("operator")
+        yield* post(`${tokens}/${id}/rotate`, {})
+        const hashes = (yield* history)
+          .filter(({ streamName }) => streamName === `token-${id}`)
+          .map(({ payload }) => String(JSON.parse(payload).hash))
+        assert.match(hashes.join(" "), /^[0-9a-f]{64} [0-9a-f]{64}$/)
+        const listed = yield* until(
+          send("GET", "/api/v1/events?category=token", { token: reader.token }),
+          ({ text }) => text.includes("TokenRotated"),
+          "rotation in the list"
+        )
+        assert.include(listed.text, `"stream":"token-${id}"`)
+        assert.include(listed.text, '"name":"operator"')
+        for (const hash of hashes) assert.notInclude(listed.text, hash)
+        // The chain's own hash of the event is there as ever.
+        assert.strictEqual(listed.text.match(/"hash":/g)?.length, 3)
+      })
+    )
+  )
+
   it.live("F84: wrong input is told with its path", () =>
     served(
       {},

@@ -1,4 +1,6 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
+import type { EventBus } from "../../src/bus/EventBus.ts"
+import * as InlineBus from "../../src/bus/InlineBus.ts"
 import { Inventory } from "../../src/http/Inventory.ts"
 import type * as Server from "../../src/http/Server.ts"
 import type { Engine } from "../../src/actors/Engine.ts"
@@ -12,6 +14,8 @@ export interface World {
   readonly jobs?: ReadonlyArray<Job>
   readonly workflows?: Readonly<Record<string, object>>
   readonly settings?: ServerSettings
+  /** Default: the one in the process. */
+  readonly bus?: Layer.Layer<EventBus>
 }
 
 /** Read models of a log in which nothing was made. */
@@ -22,13 +26,15 @@ const noAssets = Layer.mock(Inventory, {
 })
 
 /** A real server in front of a real engine on a log in memory. */
-export const served = <A, E>(world: World, body: Effect.Effect<A, E, Server.Listening | EventStore>) =>
-  servedIn(world, () => body)
+export const served = <A, E>(
+  world: World,
+  body: Effect.Effect<A, E, Server.Listening | EventStore | EventBus | Scope.Scope>
+) => servedIn(world, () => body)
 
 /** `served`, with the folder that the stores are in. */
 export const servedIn = <A, E>(
-  { jobs = [], settings = {}, workflows = {} }: World,
-  body: (folder: string) => Effect.Effect<A, E, Server.Listening | EventStore | Engine>
+  { bus = InlineBus.layer({ settleMs: 200 }), jobs = [], settings = {}, workflows = {} }: World,
+  body: (folder: string) => Effect.Effect<A, E, Server.Listening | EventStore | Engine | EventBus | Scope.Scope>
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -39,7 +45,7 @@ export const servedIn = <A, E>(
         Layer.orDie
       )
       const behind = Layer.mergeAll(Fakes.reads(state), Fakes.inventory, noAssets, engine)
-      return yield* Effect.provide(body(baseDir), server(state, behind, settings))
+      return yield* Effect.provide(body(baseDir), Layer.provideMerge(server(state, behind, settings), bus))
     })
   )
 

@@ -263,17 +263,26 @@ describe("a check of assets", () => {
     return play({ ...base, workflows, settings: atOnce }, (folder) =>
       Effect.gen(function* () {
         yield* succeeded("bases")
+        const bytes = readFileSync(join(folder, "lake", "base.txt"))
         rmSync(join(folder, "lake", "base.txt"))
         for (let count = 1; count <= 4; count++) {
           const { findings } = yield* checked()
           assert.deepStrictEqual(briefly(findings), [["base", "missing", "recheck", ""]])
-          assert.deepInclude(findings[0]!, { count, escalated: count >= 3, reasonCode: "disabled" })
+          assert.deepInclude(findings[0]!, { count, escalated: true, reasonCode: "disabled" })
         }
         const escalated = yield* eventsOf("integrity", "IntegrityEscalated")
         assert.deepStrictEqual(
           escalated.map(({ assetId, count }) => [assetId, count]),
-          [["base", 3]]
+          [["base", 1]]
         )
+        const items = (type: string) => eventsOf("attention", type)
+        const [item, ...others] = yield* until(items("AttentionRaised"), ({ length }) => length > 0, "an item")
+        assert.deepStrictEqual(others, [])
+        assert.deepInclude(item, { id: "finding:base", kind: "finding", assetId: "base", reasonCode: "disabled" })
+        assert.match(String(item!.message), /^base is missing: .*base\.txt/)
+        writeFileSync(join(folder, "lake", "base.txt"), bytes)
+        assert.deepStrictEqual((yield* checked()).findings, [])
+        yield* until(items("AttentionSettled"), ({ length }) => length === 1, "the end of the item")
       })
     )
   })

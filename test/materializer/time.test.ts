@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { AssetReads } from "../../src/actors/AssetReads.ts"
 import { Engine } from "../../src/actors/Engine.ts"
+import { occurrenceKey } from "../../src/domain/Occurrences.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import * as MemoryEventStore from "../../src/eventstore/MemoryEventStore.ts"
+import { defineJob } from "../../src/index.ts"
 import { makes, readInput, stepFor } from "../support/chainApp.ts"
 import { define, ended, eventsOf, play, type Settings, succeeded, temporaryFolder, until } from "../support/engine.ts"
 import { boot, type Process } from "../recovery/process.ts"
@@ -129,6 +132,34 @@ describe("what is due by the clock", () => {
         })
     )
   )
+
+  it.live("F57: a schedule whose runs are refused says so, and needs a human until one of them starts", () => {
+    const hang = defineJob({ slug: "hang", run: () => new Promise<never>(() => {}) })
+    const taken = { schedule: { cron: "0 0 1 1 *" }, steps: [{ id: "wait", jobSlug: "hang" }] }
+    return play({ jobs: [hang], workflows: { ticks: taken }, ends: false }, () =>
+      Effect.gen(function* () {
+        const runs = yield* Engine
+        // Somebody has the run keys of the occurrences to come.
+        const from = Math.ceil(Date.now() / 1_000) * 1_000
+        for (let nth = 0; nth < 6; nth++) {
+          yield* runs.startRun({ workflow: "ticks", runKey: occurrenceKey("ticks", from + nth * 1_000) })
+        }
+        yield* runs.define("ticks", { ...taken, schedule: everySecond }, "app")
+        const items = (type: string) => eventsOf("attention", type)
+        const [item] = yield* until(items("AttentionRaised"), ({ length }) => length > 0, "an item")
+        assert.deepInclude(item, { id: "schedule:ticks", kind: "schedule", reasonCode: "schedule_refused" })
+        assert.match(String(item!.message), /has its run key ticks@/)
+        const reads = yield* AssetReads
+        const schedule = yield* reads.schedule("ticks")
+        assert.strictEqual(schedule?.cron, everySecond.cron)
+        assert.deepInclude(schedule?.decisions[0], { decision: "refused" })
+        assert.include(schedule?.decisions[0]?.why ?? "", "has its run key")
+        yield* until(items("AttentionSettled"), ({ length }) => length === 1, "a run that starts")
+        yield* until(reads.schedule("ticks"), (now) => now?.decisions.length === 0, "a schedule that starts runs")
+        assert.deepStrictEqual([...new Set((yield* items("AttentionRaised")).map(({ id }) => id))], ["schedule:ticks"])
+      })
+    )
+  })
 
   it.live("two schedulers that compete for one log start each occurrence once", () =>
     Effect.scoped(

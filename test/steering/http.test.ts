@@ -180,6 +180,28 @@ describe("steering over HTTP", () => {
     )
   )
 
+  it.live("F45 F84: what a person says why is kept with what follows", () =>
+    served(
+      Effect.gen(function* () {
+        const id = yield* failedRun
+        const given: ReadonlyArray<readonly [path: string, body: object]> = [
+          ["steps/load/retry", {}],
+          ["restore", { checkpoint: 1 }],
+          ["replay", {}],
+          ["fork", { fromStep: "load" }],
+          ["recover", {}]
+        ]
+        for (const [path, body] of given) {
+          yield* is(id, "failed")
+          const answer = yield* post(`runs/${id}/${path}`, { ...body, reason: `because of ${path}` })
+          assert.strictEqual(answer.status, 202, `${path}: ${answer.text}`)
+        }
+        const { text } = yield* send("GET", "/api/v1/events?limit=1000")
+        for (const [path] of given) assert.include(text, `"reason":"because of ${path}"`)
+      })
+    )
+  )
+
   it.live("what is wrong with a command is said, and what is nobody's is 404", () =>
     served(
       Effect.gen(function* () {
@@ -189,7 +211,7 @@ describe("steering over HTTP", () => {
           [`runs/${id}/steps/load/skip`, { reason: " " }, 400, "invalid_input"],
           [`runs/${id}/steps/load/skip`, { reason: "x", because: "y" }, 400, "invalid_input"],
           [`runs/${id}/steps/load/skip`, { reason: "x", result: "x".repeat(300_000) }, 400, "invalid_input"],
-          [`runs/${id}/steps/load/skip`, { reason: "x" }, 403, "forbidden"],
+          [`runs/${id}/steps/load/skip`, { reason: "x" }, 400, "invalid_input"],
           [`runs/${id}/steps/other/skip`, { reason: "x" }, 404, "not_found"],
           [`runs/${id}/steps/first/skip`, { reason: "x", force: true }, 409, "illegal_transition"],
           [`runs/${id}/steps/other/retry`, {}, 404, "not_found"],

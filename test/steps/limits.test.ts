@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { PrometheusMetrics } from "effect/observability"
 import { Engine } from "../../src/actors/Engine.ts"
 import { defineJob } from "../../src/index.ts"
 import { makes, readInput, stepFor, uses } from "../support/chainApp.ts"
@@ -187,6 +188,28 @@ describe("run keys and inputs", () => {
         const next = yield* until(starting, ({ run }) => run.id !== id, "a fresh run")
         assert.strictEqual((yield* ended(next.run.id)).status, "succeeded")
         assert.strictEqual((yield* eventsOf("run", "RunRequested")).length, 2)
+      })
+    )
+  })
+
+  it.live("F51: within runKeyWindowMs after its end a run still answers for its key, and conflicts are counted", () => {
+    const jobs = [defineJob({ slug: "work", run: async () => {} })]
+    const works = { runKeyWindowMs: 600_000, steps: [stepFor("work")] }
+    return play({ jobs, workflows: { works } }, () =>
+      Effect.gen(function* () {
+        const engine = yield* Engine
+        const starting = engine.startRun({ workflow: "works", runKey: "daily" })
+        const { run } = yield* starting
+        assert.strictEqual((yield* ended(run.id)).status, "succeeded")
+        yield* until(eventsOf("runkey", "RunKeyReleased"), ({ length }) => length === 1, "the end of the key's run")
+        const again = yield* starting
+        assert.deepInclude(again.run, { id: run.id, status: "succeeded" })
+        assert.strictEqual((yield* eventsOf("run", "RunRequested")).length, 1)
+        assert.strictEqual((yield* eventsOf("runkey", "RunKeyConflictCounted")).length, 1)
+        const text = yield* PrometheusMetrics.format()
+        assert.match(text, /kintsugi_run_key_conflicts_total\{workflow="works"\} 1/)
+        yield* engine.define("works", { steps: [stepFor("work")] }, "app")
+        assert.notStrictEqual((yield* starting).run.id, run.id, "without a window the key is free")
       })
     )
   })

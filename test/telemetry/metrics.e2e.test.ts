@@ -99,6 +99,10 @@ describe("the metrics of a server", () => {
         const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9", OTEL_BSP_SCHEDULE_DELAY: "20" }
         const server = await start({ app: napApp(folder), env })
         await inStatus(server.client, await napping(server.client, 1), "succeeded")
+        // The second is answered with the first: a conflict.
+        for (let start = 0; start < 2; start++) {
+          await server.client.run("naps", { parameters: { ms: 500 }, runKey: "one", idempotencyKey: `one-${start}` })
+        }
         const scrape = async () => {
           const response = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
           assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)

@@ -3,7 +3,7 @@ import { type Decider, nothing } from "../Decider.ts"
 import type { AssetRef } from "../Failure.ts"
 import { type Finding, keyOf, namesOf, type Scope } from "./Finding.ts"
 import type { CheckReason, Event, RepairTarget, Unjudged, Unreadable } from "./IntegrityEvents.ts"
-import { countAfter, evolve, initial, type Known, type State } from "./IntegrityState.ts"
+import { countAfter, evolve, goneAfter, initial, type Known, type State } from "./IntegrityState.ts"
 
 /** Targets of one repair: what is left over is found by the check that follows it. */
 export const targetsMax = 2_000
@@ -54,6 +54,9 @@ const targetOf = ({ assetId, generation, key, partitionKey, repair, store }: Kno
 /** A workflow that nobody has run yet is no reason to wake somebody. */
 const escalates = ({ kind }: Finding): boolean => kind !== "never_produced"
 
+/** Nothing here can repair it: to look again would not help. Of what is blocked, the cause is the one to tell of. */
+const isHopeless = ({ kind, repair }: Finding): boolean => repair === "none" && kind !== "blocked"
+
 const progress = (state: State, command: Progress & { readonly now: number }): ReadonlyArray<Event> => {
   const { _tag, escalateAfter, from, isLast, now: at, ...batch } = command
   const { check } = batch
@@ -64,12 +67,15 @@ const progress = (state: State, command: Progress & { readonly now: number }): R
     const known = after.findings.get(keyOf(finding))
     if (known === undefined || known.escalated || !escalates(finding)) continue
     const count = countAfter(state, keyOf(finding), check)
-    const { assetId, kind, partitionKey, reason } = finding
-    if (count >= escalateAfter) {
-      events.push({ _tag: "IntegrityEscalated", assetId, partitionKey, kind, reason, count, at })
-    }
+    if (count < escalateAfter && !isHopeless(finding)) continue
+    const { assetId, kind, partitionKey, reason, reasonCode, repair } = finding
+    const why = reasonCode === undefined ? {} : { reasonCode }
+    events.push({ _tag: "IntegrityEscalated", assetId, partitionKey, kind, reason, count, repair, ...why, at })
   }
   if (isLast) {
+    for (const { assetId, escalated, partitionKey } of goneAfter(events.reduce(evolve, state), state.running)) {
+      if (escalated) events.push({ _tag: "IntegrityFindingSettled", assetId, partitionKey, at })
+    }
     events.push({ _tag: "IntegrityCheckEnded", check, at })
     if (state.isRepairAwaited) events.push(...repair(events.reduce(evolve, state), at))
   }

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { AssetRef } from "../Failure.ts"
+import { ReasonCode } from "../recovery/RecoveryEvents.ts"
 import { Finding, FindingKind, RepairKind, Scope } from "./Finding.ts"
 
 /** Who asked for a check; `repair`: one has ended, and the check confirms it. `store`: one has come back. */
@@ -44,8 +45,15 @@ export const Event = Schema.TaggedUnion({
   },
   /** What was in the scope, and was not found again, is in order. */
   IntegrityCheckEnded: { check: Schema.Int },
-  /** The finding has come back so often that somebody should look (F76). `count`: checks that found it. */
-  IntegrityEscalated: { ...AssetRef.fields, kind: FindingKind, reason: Schema.String, count: Schema.Int },
+  /** Somebody should look: the finding has come back so often (F76), or nothing here can repair it. `count`: checks that found it. */
+  IntegrityEscalated: {
+    ...AssetRef.fields,
+    ...{ kind: FindingKind, reason: Schema.String, count: Schema.Int },
+    repair: Schema.optionalKey(RepairKind),
+    reasonCode: Schema.optionalKey(ReasonCode)
+  },
+  /** What was escalated is in order again. */
+  IntegrityFindingSettled: { ...AssetRef.fields },
   /** Somebody wants what the check under way finds to be repaired when it has ended. */
   IntegrityRepairAwaited: { check: Schema.Int },
   /** The recoveries of these are asked for. */

@@ -146,6 +146,10 @@ const progressed = (state: State, running: Check, event: Progressed): State => {
   }
 }
 
+/** What the check was to look at, and has not found again. */
+export const goneAfter = (state: State, { check, scope }: Check): ReadonlyArray<Known> =>
+  [...state.findings.values()].filter((known) => known.check !== check && isInScope(scope, known))
+
 /** What the check was to look at, and has not found again, is gone; how often it was there is remembered for a while. */
 const settled = (state: State, running: Check, at: number): State => {
   const findings = new Map(state.findings)
@@ -210,6 +214,9 @@ export const evolve = (state: State, event: Event): State => {
       if (known === undefined) return state
       return { ...state, findings: new Map(state.findings).set(key, { ...known, escalated: true }) }
     }
+    case "IntegrityFindingSettled":
+      // The end of the check takes it away.
+      return state
     case "IntegrityRepairAwaited":
       return { ...state, isRepairAwaited: true }
     case "IntegrityRepairRequested": {

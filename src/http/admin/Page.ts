@@ -97,6 +97,8 @@ const subject = ({ assetId, id, kind, partitionKey, runId, workflow }: Attention
       return `Recovery of ${assetId === null ? id : nameOf({ assetId, partitionKey })}`
     case "materialization":
       return `Automatic runs of ${workflow ?? id}`
+    case "schedule":
+      return `Schedule of ${id.slice("schedule:".length)}`
     case "store":
     case "projection":
     case "finding":

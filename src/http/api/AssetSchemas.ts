@@ -195,8 +195,18 @@ export const Automatic = open({
   decisions: Schema.Array(open({ decision: Schema.String, why: Schema.String, at: Nullable }))
 }).annotate({ identifier: "AutoMaterialization" })
 
-/** `nextRefreshAt`: when the next of all its partitions expires. */
+/** Runs by the clock; `decisions`: the refusals since the last occurrence that started, as one. */
+const AutomaticSchedule = open({
+  cron: Schema.String,
+  timezone: Schema.String,
+  nextAt: Nullable,
+  last: Schema.NullOr(Schema.Struct({ occurrence: Schema.String, runIds: Schema.Array(Schema.String) })),
+  decisions: Schema.Array(open({ decision: Schema.Literal("refused"), why: Schema.String, at: Nullable }))
+}).annotate({ identifier: "AutomaticSchedule" })
+
+/** `nextRefreshAt`: when the next of all its partitions expires; `schedule` is null for a workflow without one. */
 export const AutomaticPage = Schema.Struct({
+  schedule: Schema.NullOr(AutomaticSchedule),
   data: Schema.Array(Automatic),
   nextCursor: Nullable,
   nextRefreshAt: Nullable

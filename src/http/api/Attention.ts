@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Kind, Severity } from "../../domain/Attention.ts"
-import { AssetId, commandHeaders, done, IsoTime, list, minPosition, noInput, Nullable, page, Text } from "./Fields.ts"
+import { AssetId, commandHeaders, done, IsoTime, list, minPosition, mayReason, Nullable, page, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import { KeyReusedProblem, NotFoundProblem, ProjectionBehindProblem, UnavailableProblem } from "./Problems.ts"
 
@@ -75,7 +75,7 @@ export class AttentionApi extends HttpApiGroup.make("attention")
     HttpApiEndpoint.post("unmuteAttention", "/:id/unmute", {
       params: path,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: done(AttentionItem).pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules)

@@ -1,19 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Backfill, BackfillPlan, BackfillRequest, BackfillStatus, BackfillSummary } from "./BackfillSchemas.ts"
-import {
-  At,
-  commandHeaders,
-  done,
-  list,
-  minPosition,
-  noInput,
-  one,
-  optionalBody,
-  page,
-  Reason,
-  Text
-} from "./Fields.ts"
+import { At, commandHeaders, done, list, minPosition, mayReason, one, page, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import {
   IllegalTransitionProblem,
@@ -25,7 +13,7 @@ import {
 
 const path = { id: Text(300) }
 const steering = [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem] as const
-const why = optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) }))
+const why = mayReason
 
 export class BackfillsApi extends HttpApiGroup.make("backfills")
   .add(
@@ -66,7 +54,7 @@ export class BackfillsApi extends HttpApiGroup.make("backfills")
     HttpApiEndpoint.post("resumeBackfill", "/:id/resume", {
       params: path,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: done(Backfill).pipe(HttpApiSchema.status(202)),
       error: steering
     }).middleware(BodyRules),

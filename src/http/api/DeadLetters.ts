@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, list, noInput, one, page, Reason, Text } from "./Fields.ts"
+import { commandHeaders, done, list, optionalBody, page, Reason, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
-import { NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import { IllegalTransitionProblem, KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
 
 /** An event that a group of the bus, or the inbound stream, could not handle; `event` as it was received. */
 const DeadLetter = Schema.Struct({
@@ -16,6 +16,8 @@ const DeadLetter = Schema.Struct({
 
 const Settled = Schema.Struct({ id: Schema.String, status: Schema.Literals(["retried", "discarded"]) })
 
+const refusals = [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem] as const
+
 const id = { id: Text(100) }
 
 export class DeadLettersApi extends HttpApiGroup.make("deadLetters")
@@ -28,16 +30,16 @@ export class DeadLettersApi extends HttpApiGroup.make("deadLetters")
     HttpApiEndpoint.post("retryDeadLetter", "/:id/retry", {
       params: id,
       headers: commandHeaders,
-      payload: noInput,
-      success: one(Settled).pipe(HttpApiSchema.status(202)),
-      error: [NotFoundProblem, UnavailableProblem]
+      payload: optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) })),
+      success: done(Settled).pipe(HttpApiSchema.status(202)),
+      error: refusals
     }).middleware(BodyRules),
     HttpApiEndpoint.post("discardDeadLetter", "/:id/discard", {
       params: id,
       headers: commandHeaders,
       payload: Schema.Struct({ reason: Reason }),
-      success: one(Settled).pipe(HttpApiSchema.status(202)),
-      error: [NotFoundProblem, UnavailableProblem]
+      success: done(Settled).pipe(HttpApiSchema.status(202)),
+      error: refusals
     }).middleware(BodyRules)
   )
   .middleware(RequestRules)

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, noInput, Nullable, open, page, Text } from "./Fields.ts"
+import { commandHeaders, done, list, mayReason, Nullable, open, page, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import { IllegalTransitionProblem, KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
 
@@ -28,7 +28,7 @@ export class DeliveriesApi extends HttpApiGroup.make("deliveries")
     HttpApiEndpoint.post("retryDelivery", "/:id/retry", {
       params: { id: Text(300) },
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: done(Delivery).pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     })

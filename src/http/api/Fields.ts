@@ -112,6 +112,9 @@ export const noInput = optionalBody(
   Schema.Record(Schema.String, Schema.Never.annotate({ message: "is not known here" }))
 )
 
+/** The body of a command for which a person may say why: kept with the events that it causes. */
+export const mayReason = optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) }))
+
 /** `{ data: [...], nextCursor }`; `nextCursor` is null at the end. */
 export const list = <S extends Schema.Top>(item: S) =>
   Schema.Struct({ data: Schema.Array(item), nextCursor: Schema.NullOr(Schema.String) })

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { FindingKind } from "../../domain/integrity/Finding.ts"
-import { AssetId, commandHeaders, done, noInput, one, optionalBody, page } from "./Fields.ts"
+import { AssetId, commandHeaders, done, mayReason, one, optionalBody, page } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import { CheckRequest, Findings, Integrity, Repair } from "./IntegritySchemas.ts"
 import { KeyReusedProblem, UnavailableProblem } from "./Problems.ts"
@@ -26,7 +26,7 @@ export class IntegrityApi extends HttpApiGroup.make("integrity")
     ),
     HttpApiEndpoint.post("recoverFindings", "/recover", {
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: [done(Repair).pipe(HttpApiSchema.status(202)), one(Repair)],
       error: [KeyReusedProblem, UnavailableProblem]
     })

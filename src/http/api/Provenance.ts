@@ -34,7 +34,9 @@ export class ProvenanceApi extends HttpApiGroup.make("provenance")
       headers: commandHeaders,
       payload: Schema.Struct({
         items: Schema.NonEmptyArray(Item).check(Schema.isMaxLength(itemsMax, between(itemsMax))),
-        dryRun: Schema.optionalKey(Schema.Boolean)
+        dryRun: Schema.optionalKey(Schema.Boolean),
+        /** Items whose partition key is none of the asset's are skipped and named; otherwise they are a 400. */
+        skipUnfit: Schema.optionalKey(Schema.Boolean)
       }),
       success: Schema.Struct({
         data: Schema.Struct({ dryRun: Schema.Boolean, results: Schema.Array(ItemResult) }),

@@ -8,11 +8,9 @@ import {
   list,
   minPosition,
   one,
-  noInput,
-  optionalBody,
+  mayReason,
   page,
   PartitionKey,
-  Reason,
   Text
 } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
@@ -66,14 +64,14 @@ export class RecoveriesApi extends HttpApiGroup.make("recoveries")
     HttpApiEndpoint.post("retryRecovery", "/:id/retry", {
       params: path,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: done(Recovery).pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules),
     HttpApiEndpoint.post("cancelRecovery", "/:id/cancel", {
       params: path,
       headers: commandHeaders,
-      payload: optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) })),
+      payload: mayReason,
       success: done(Recovery).pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules)

@@ -10,11 +10,9 @@ import {
   list,
   minPosition,
   one,
-  noInput,
-  optionalBody,
+  mayReason,
   page,
   PartitionKey,
-  Reason,
   Text
 } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
@@ -75,14 +73,14 @@ export class RunsApi extends HttpApiGroup.make("runs")
     HttpApiEndpoint.post("cancelRun", "/:id/cancel", {
       params: path,
       headers: commandHeaders,
-      payload: optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) })),
+      payload: mayReason,
       success: done(Run).pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules),
     HttpApiEndpoint.post("recoverRun", "/:id/recover", {
       params: path,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: Recovered.pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules)

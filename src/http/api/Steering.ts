@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, noInput, optionalBody, Reason, Text, WrittenReason } from "./Fields.ts"
+import { commandHeaders, done, mayReason, optionalBody, Reason, Text, WrittenReason } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import {
   ForbiddenProblem,
@@ -28,7 +28,6 @@ const stepOfRun = { id: Text(300), stepId: Text(300) }
 const commanded = done(Run).pipe(HttpApiSchema.status(202))
 const refused = [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem] as const
 
-const why = optionalBody(Schema.Struct({ reason: Schema.optionalKey(Reason) }))
 const commandedWorkflow = done(Workflow).pipe(HttpApiSchema.status(202))
 const commandedRecovery = done(Recovery).pipe(HttpApiSchema.status(202))
 const refusedWorkflow = [NotFoundProblem, KeyReusedProblem, UnavailableProblem] as const
@@ -39,7 +38,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("retryStep", "/runs/:id/steps/:stepId/retry", {
       params: stepOfRun,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: commanded,
       error: refused
     })
@@ -74,6 +73,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
       params: run,
       headers: commandHeaders,
       payload: Schema.Struct({
+        reason: Schema.optionalKey(Reason),
         checkpoint: Schema.Int.check(
           Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }, { message: "must be a checkpoint of the run" })
         )
@@ -89,7 +89,9 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("replayRun", "/runs/:id/replay", {
       params: run,
       headers: commandHeaders,
-      payload: optionalBody(Schema.Struct({ allowStale: Schema.optionalKey(Schema.Boolean) })),
+      payload: optionalBody(
+        Schema.Struct({ allowStale: Schema.optionalKey(Schema.Boolean), reason: Schema.optionalKey(Reason) })
+      ),
       success: commanded,
       error: [NotFoundProblem, StaleInputsProblem, KeyReusedProblem, UnavailableProblem]
     })
@@ -101,7 +103,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("forkRun", "/runs/:id/fork", {
       params: run,
       headers: commandHeaders,
-      payload: Schema.Struct({ fromStep: Text(300) }),
+      payload: Schema.Struct({ fromStep: Text(300), reason: Schema.optionalKey(Reason) }),
       success: commanded,
       error: [NotFoundProblem, KeyReusedProblem, UnavailableProblem]
     })
@@ -113,7 +115,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("pauseRun", "/runs/:id/pause", {
       params: run,
       headers: commandHeaders,
-      payload: why,
+      payload: mayReason,
       success: commanded,
       error: refused
     })
@@ -125,7 +127,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("resumeRun", "/runs/:id/resume", {
       params: run,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: commanded,
       error: refused
     })
@@ -134,7 +136,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("pauseWorkflow", "/workflows/:slug/pause", {
       params: { slug: Text(300) },
       headers: commandHeaders,
-      payload: why,
+      payload: mayReason,
       success: commandedWorkflow,
       error: refusedWorkflow
     })
@@ -146,7 +148,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("resumeWorkflow", "/workflows/:slug/resume", {
       params: { slug: Text(300) },
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: commandedWorkflow,
       error: refusedWorkflow
     })
@@ -155,7 +157,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("pauseRecovery", "/recoveries/:id/pause", {
       params: run,
       headers: commandHeaders,
-      payload: why,
+      payload: mayReason,
       success: commandedRecovery,
       error: refused
     })
@@ -164,7 +166,7 @@ export class SteeringApi extends HttpApiGroup.make("steering")
     HttpApiEndpoint.post("resumeRecovery", "/recoveries/:id/resume", {
       params: run,
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: commandedRecovery,
       error: refused
     })

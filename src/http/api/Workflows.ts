@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, noInput, one, optionalBody, page, Text } from "./Fields.ts"
+import { commandHeaders, done, list, mayReason, one, optionalBody, page, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
 import {
   DefinedByAppProblem,
@@ -55,7 +55,7 @@ export class WorkflowsApi extends HttpApiGroup.make("workflows")
     HttpApiEndpoint.post("recoverRunAlias", "/:runId/recover", {
       params: { runId: Text(300) },
       headers: commandHeaders,
-      payload: noInput,
+      payload: mayReason,
       success: Recovered.pipe(HttpApiSchema.status(202)),
       error: [NotFoundProblem, IllegalTransitionProblem, KeyReusedProblem, UnavailableProblem]
     })
