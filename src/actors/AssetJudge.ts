@@ -145,8 +145,8 @@ export class AssetJudge extends Context.Service<
           ...(suspicion.store === undefined ? {} : { store: suspicion.store }),
           ...(suspicion.key === undefined ? {} : { key: suspicion.key })
         }
-        const refresh = repair === "refresh" || kind === "malformed"
-        const plan = yield* planner.plan(ref, { refresh })
+        const wrong = kind === "malformed"
+        const plan = yield* planner.plan(ref, { refresh: repair === "refresh" || wrong, wrong })
         if (plan.type === "present") return fine
         if (plan.type === "unavailable") {
           return { type: "unreadable" as const, store: plan.store, message: plan.failure.message }

@@ -1,17 +1,17 @@
-import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
-import { namesOf, type Scope, scopeAssetsMax } from "../domain/integrity/Finding.ts"
-import { repairable } from "../domain/integrity/IntegrityDecide.ts"
+import { keyOf, type Scope, scopeAssetsMax } from "../domain/integrity/Finding.ts"
 import { actorId } from "../domain/integrity/IntegrityDemand.ts"
-import { keyOf } from "../domain/integrity/Finding.ts"
 import type { State } from "../domain/integrity/IntegrityState.ts"
 import { type FindingView, findingView, integrityView, type IntegrityView } from "../domain/integrity/IntegrityView.ts"
 import { EventStore, type Position } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
+import { AssetInventory } from "./AssetInventory.ts"
 import { commandRules, metadataOf, unavailable } from "./CommandRules.ts"
+import { Definitions } from "./Definitions.ts"
 import { type Caller, type CommandReused, InvalidInput, type Problem, type Unavailable } from "./Engine.ts"
 import { freshMsOf, IntegritySettings } from "./IntegritySettings.ts"
-import { decode } from "./IntegrityActor.ts"
+import * as RepairCalls from "./RepairCalls.ts"
 
 export interface CheckRequest {
   /** Left out: everything. */
@@ -19,25 +19,6 @@ export interface CheckRequest {
   /** Compare the bytes' checksums, too. */
   readonly deep?: boolean | undefined
 }
-
-/** What a call of `recover` has queued: nothing while another repair is under way. */
-export interface Recovered {
-  readonly recheckNames: ReadonlyArray<string>
-  readonly reprocessNames: ReadonlyArray<string>
-  /** Work was under way already. */
-  readonly inProgress: boolean
-  /** The first 1,000. */
-  readonly findings: ReadonlyArray<FindingView>
-  /** Null: everything is in order, and nothing was asked of anybody. */
-  readonly position: Position | null
-}
-
-/** Findings that one answer of `recover` repeats. */
-const repeatedMax = 1_000
-
-/** How long a repair waits for the check before it; one that takes longer is told to be in progress. */
-const checkWithin = Duration.seconds(6)
-const lookAgain = "50 millis"
 
 /** Whether what is declared is there: checks, what they have found, and its repair (F69–F77). */
 export class Integrity extends Context.Service<
@@ -57,7 +38,7 @@ export class Integrity extends Context.Service<
       readonly findings: ReadonlyArray<FindingView>
     }>
     /** Looks first, then asks for the recovery of everything that was found and can be recovered (F75). */
-    readonly recover: (caller?: Caller) => Effect.Effect<Recovered, CommandReused | Unavailable>
+    readonly recover: (caller?: Caller) => Effect.Effect<RepairCalls.Recovered, CommandReused | Unavailable>
   }
 >()("kintsugi/actors/Integrity") {
   static readonly layer = Layer.effect(
@@ -65,18 +46,40 @@ export class Integrity extends Context.Service<
     Effect.gen(function* () {
       const log = yield* EventStore
       const stores = yield* Stores
+      const definitions = yield* Definitions
+      const inventory = yield* AssetInventory
       const settings = yield* IntegritySettings
       const actor = yield* Actors.integrity.client
+      const calls = yield* RepairCalls.make
       const { isRepeat, positionOf, timely } = commandRules(log)
       const streamName = `integrity-${actorId}`
       const read = Effect.map(actor.execute(actorId, { _tag: "Read" }), ({ state }) => state)
       const viewOf = (state: State) =>
         Effect.map(Clock.currentTimeMillis, (now) => integrityView(state, now, freshMsOf(settings)))
 
+      const isUnknown = (assetId: string) =>
+        definitions.producersOf(assetId).length > 0
+          ? Effect.succeed(false)
+          : Effect.map(inventory.recorded(assetId, null), ({ size }) => size === 0)
+
+      /** Of an asset that nobody knows a check would say that all is well. */
+      const unknownAssets = Effect.fnUntraced(function* ({ assetIds = [] }: Scope) {
+        const unknown = yield* Effect.filter(assetIds, isUnknown)
+        if (unknown.length === 0) return []
+        // The inventory is a moment behind the log: what was announced just now comes with the wait.
+        yield* inventory.ready
+        return (yield* Effect.filter(unknown, isUnknown)).map((assetId): Problem => {
+          const message = `no asset is named ${JSON.stringify(assetId)}: no workflow produces it, and none was recorded`
+          return { path: `scope.assetIds[${assetIds.indexOf(assetId)}]`, message }
+        })
+      })
+
       const check: Integrity["Service"]["check"] = Effect.fn("Integrity.check")(function* (request, caller) {
         const { deep = false, scope = {} } = request
         const problems = problemsOf(scope, stores.names)
         if (problems.length > 0) return yield* new InvalidInput({ problems })
+        const unknown = yield* unavailable(timely(unknownAssets(scope)))
+        if (unknown.length > 0) return yield* new InvalidInput({ problems: unknown })
         return yield* unavailable(
           timely(
             Effect.gen(function* () {
@@ -87,54 +90,6 @@ export class Integrity extends Context.Service<
             })
           )
         )
-      })
-
-      /** A check of everything that began after now has ended, or time is up. */
-      const checked = Effect.gen(function* () {
-        const before = yield* read
-        if (before.repair !== null) return
-        const wanted = { _tag: "RequestCheck" as const, reason: "requested" as const, scope: {}, deep: false }
-        const { state } = yield* actor.execute(actorId, wanted)
-        const number = state.checks + 1
-        yield* Effect.repeat(read, { until: ({ last }) => (last?.check ?? 0) >= number, schedule: spaced })
-      }).pipe(Effect.timeoutOption(checkWithin))
-
-      const findingsOf = ({ findings }: State) =>
-        [...findings.values()]
-          .sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
-          .slice(0, repeatedMax)
-          .map(findingView)
-
-      const repaired = Effect.fnUntraced(function* (caller: Caller | undefined): Effect.fn.Return<Recovered> {
-        const before = yield* read
-        const isChecking = before.running !== null || before.queued !== null
-        const isWanted = before.repair === null && (isChecking || repairable(before).length > 0)
-        const command = isWanted ? { _tag: "Repair" as const } : { _tag: "Read" as const }
-        const answer = yield* actor.execute(actorId, command, metadataOf(caller))
-        // Of two calls at once the actor takes one; the other finds what that one has begun.
-        const begun = before.repair === null && answer.position !== null ? answer.state.repair : null
-        const names = begun ?? namesOf([])
-        const isBusy = (answer.state.last?.inProgress ?? 0) > 0 || answer.state.isRepairAwaited
-        const inProgress = isBusy || (answer.state.repair !== null && begun === null)
-        const findings = findingsOf(answer.state)
-        const isClean = findings.length === 0 && !inProgress && answer.state.repair === null
-        return {
-          recheckNames: names.recheckNames,
-          reprocessNames: names.reprocessNames,
-          inProgress,
-          findings,
-          position: isClean ? null : yield* positionOf(streamName, answer)
-        }
-      })
-
-      /** The answer of the same command as it was given. */
-      const again = Effect.fnUntraced(function* (caller: Caller): Effect.fn.Return<Recovered> {
-        const recorded = caller.commandId === undefined ? null : yield* Effect.orDie(log.findCommand(caller.commandId))
-        const event = recorded === null ? null : decode(recorded)
-        if (recorded === null || event?._tag !== "IntegrityRepairRequested") return yield* repaired(undefined)
-        const { recheckNames, reprocessNames } = event
-        const findings = findingsOf(yield* read)
-        return { recheckNames, reprocessNames, inProgress: false, findings, position: recorded.position }
       })
 
       return Integrity.of({
@@ -148,9 +103,9 @@ export class Integrity extends Context.Service<
           return yield* unavailable(
             timely(
               Effect.gen(function* () {
-                if (caller !== undefined && (yield* isRepeat(caller))) return yield* again(caller)
-                yield* checked
-                return yield* repaired(caller)
+                if (caller?.commandId === undefined || !(yield* isRepeat(caller))) return yield* calls.recover(caller)
+                const recorded = yield* log.findCommand(caller.commandId)
+                return yield* recorded === null ? calls.recover(undefined) : calls.again(recorded)
               })
             )
           )
@@ -159,8 +114,6 @@ export class Integrity extends Context.Service<
     })
   )
 }
-
-const spaced = Schedule.spaced(lookAgain)
 
 const problemsOf = ({ assetIds, store }: Scope, stores: ReadonlyArray<string>): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []

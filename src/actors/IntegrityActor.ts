@@ -12,7 +12,7 @@ import * as IntegrityRepair from "./IntegrityRepair.ts"
 import * as IntegrityScan from "./IntegrityScan.ts"
 
 const codec = EventCodec.make(Event, {})
-export const snapshot = StateCodec.make(IntegritySnapshot, { revision: 1 })
+export const snapshot = StateCodec.make(IntegritySnapshot, { revision: 2 })
 export const decode = (recorded: RecordedEvent): Event => ({ ...codec.decode(recorded), at: recorded.recordedAt })
 
 /** The Integrity actor, one a database: which check goes on and how far it is, what was found, and what is repaired. */

@@ -59,8 +59,11 @@ type Node = Exclude<Plan, { readonly type: "present" }> | { readonly type: "pres
 export class RecoveryPlanner extends Context.Service<
   RecoveryPlanner,
   {
-    /** `refresh`: the asset itself is to be made again although it is there. */
-    readonly plan: (ref: AssetRef, options?: { readonly refresh: boolean }) => Effect.Effect<Plan>
+    /** `refresh`: the asset itself is to be made again although it is there: it is too old, or `wrong` has another reason. */
+    readonly plan: (
+      ref: AssetRef,
+      options?: { readonly refresh: boolean; readonly wrong?: boolean | undefined }
+    ) => Effect.Effect<Plan>
   }
 >()("kintsugi/actors/RecoveryPlanner") {
   static readonly layer = Layer.effect(
@@ -190,7 +193,7 @@ export class RecoveryPlanner extends Context.Service<
         return { inputs: [...found.values()], selfInput: selfInput === true }
       })
 
-      const walk = (root: AssetRef, refresh: boolean) => {
+      const walk = (root: AssetRef, refresh: boolean, wrong: boolean) => {
         const done = new Map<string, Node>()
 
         const visit = (ref: AssetRef, path: ReadonlyArray<string>): Effect.Effect<Node> =>
@@ -217,7 +220,7 @@ export class RecoveryPlanner extends Context.Service<
             // What was announced from outside says nothing of how a workflow would make it.
             const made = latest?.source === undefined ? latest : null
             const found = producing(ref, made)
-            const state = isRefreshed ? "is too old" : "is gone"
+            const state = !isRefreshed ? "is gone" : wrong ? "can be made again" : "is too old"
             const subject = generation === 0 ? "was never produced" : `generation ${generation} ${state}`
             const asked = found === null ? yield* sources.plan(ref, latest, subject) : undefined
             if (asked !== undefined) {
@@ -298,9 +301,9 @@ export class RecoveryPlanner extends Context.Service<
       }
 
       return RecoveryPlanner.of({
-        plan: (ref, { refresh } = { refresh: false }) =>
+        plan: (ref, { refresh, wrong = false } = { refresh: false }) =>
           Effect.gen(function* () {
-            const node = yield* walk(ref, refresh)
+            const node = yield* walk(ref, refresh, wrong)
             return node.type === "present" ? { type: "present", state: yield* assets.read(ref) } : node
           })
       })

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http"
 import { TLSSocket } from "node:tls"
 import { InvalidInputProblem } from "./api/Problems.ts"
 import { bodyBytesMax, bodyTooLarge } from "./Rules.ts"
+import * as UrlText from "./UrlText.ts"
 
 /** Headers of which Node keeps the first, or the last, or both: a proxy may have looked at the other one. */
 const single = ["authorization", "content-type", "host", "last-event-id"]
@@ -19,9 +20,14 @@ export const refusalOf = (request: HttpServerRequest.HttpServerRequest) => {
   const lower = names.map((name) => name.toLowerCase())
   const twice = single.filter((name) => lower.indexOf(name) !== lower.lastIndexOf(name))
   if (incoming(request)?.httpVersion === "1.1" && !lower.includes("host")) return hostMissing()
-  if (twice.length === 0) return undefined
+  if (twice.length === 0) return urlRefusal(request)
   const errors = twice.map((path) => ({ in: "header" as const, path, message: "must be sent once" }))
   return new InvalidInputProblem({ detail: "A header was sent twice", errors })
+}
+
+const urlRefusal = ({ method, url }: HttpServerRequest.HttpServerRequest) => {
+  const errors = UrlText.faultsOf(method, url)
+  return errors.length === 0 ? undefined : new InvalidInputProblem({ detail: "The URL is not text", errors })
 }
 
 /** Node would refuse it by itself, with an answer that says nothing. */

@@ -212,7 +212,8 @@ export const statusOf = (row: Row): RunStatus => {
     if (status === letters.locating || status === letters.waiting || status === letters.retrying) waits = true
   }
   if (waits) return "waiting"
-  return row.startedAt === null ? "pending" : "running"
+  if (row.startedAt === null) return "pending"
+  return row.paused ? "waiting" : "running"
 }
 
 /** How many steps of a run that goes on are where. */

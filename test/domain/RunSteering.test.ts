@@ -476,7 +476,7 @@ describe("every command on every state has one answer", () => {
     },
     paused: {
       cancel: "RunCanceled",
-      recover: "409 running",
+      recover: "409 waiting",
       retry: "409 succeeded",
       skip: "409 succeeded",
       restore: "RunRestored",

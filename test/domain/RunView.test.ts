@@ -28,6 +28,7 @@ import {
 
 const shown = (...history: ReadonlyArray<Event>) => view(fold(...history), history.length)
 const status = (...history: ReadonlyArray<Event>) => statusOf(fold(requested(pair), ...history))
+const paused: Event = { _tag: "RunPaused", reason: "", at: 0 }
 const lost = (stepId: string) => [started(stepId), failed(stepId, missing, false)]
 
 describe("RunView", () => {
@@ -43,6 +44,18 @@ describe("RunView", () => {
     assert.strictEqual(status(runSucceeded), "succeeded")
     assert.strictEqual(status(failed("left", permanent, true), runFailed("left", permanent)), "failed")
     assert.strictEqual(status(started("left"), runCanceled), "canceled")
+  })
+
+  it("F45: never says of a paused run that it is running while no step of it executes", () => {
+    const retrying = [started("left"), failed("left", transient, false), retryAt("left", 1)]
+    assert.strictEqual(status(paused), "pending", "it has not begun")
+    assert.strictEqual(status(started("left"), paused), "running", "what executes ends")
+    assert.strictEqual(status(started("left"), paused, succeeded("left")), "waiting", "what would be next is held up")
+    assert.strictEqual(status(...retrying, paused), "waiting")
+    const atOnce = resumed("left", "retry")
+    assert.strictEqual(status(...retrying, paused, atOnce), "waiting", "an operator's retry begins after the pause")
+    assert.strictEqual(status(...retrying, paused, atOnce, { _tag: "RunResumed", at: 0 }), "running")
+    assert.strictEqual(status(started("left"), paused, runCanceled), "canceled")
   })
 
   it("has the public shape of a run", () => {

@@ -74,7 +74,7 @@ describe("what the events of a long stream come to is fixed, because snapshots i
     assert.deepStrictEqual(
       kept(IntegrityActor.snapshot, [...events].reduce(IntegrityState.evolve, IntegrityState.initial)),
       {
-        ...{ checks: 7, generation: 0, queued: null, last: null, wholeAt: null, repairs: 2, isRepairAwaited: false },
+        ...{ checks: 7, generation: 0, queued: null, last: null, wholeAt: null, repairs: 2, repairAwaited: null },
         running: {
           ...{ check: 7, reason: "requested", deep: true, startedAt: 0, endedAt: null, looked: 500, inProgress: 1 },
           ...{ scope: { assetIds: ["orders.raw"], partitionKey: "2024-01", store: "lake" }, cursor: batch.cursor },

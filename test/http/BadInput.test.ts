@@ -46,6 +46,10 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["PUT", "/livez", {}, 405, "method_not_allowed"],
   ["GET", "/api/v1/workflows/x/run", {}, 405, "method_not_allowed"],
 
+  ["GET", "/api/v1/runs/%ff", {}, 400, "invalid_input", "id"],
+  ["POST", "/api/v1/runs/ok-1/steps/a%c0%80/retry", {}, 400, "invalid_input", "stepId"],
+  ["GET", "/nowhere/%ff", {}, 400, "invalid_input", "%ff"],
+  ["GET", "/api/v1/runs/%e2%82%ac", {}, 404, "not_found"],
   ["GET", "/api/v1/runs/a%00b", {}, 400, "invalid_input", "id"],
   ["POST", "/api/v1/workflows/a%0Ab/run", {}, 400, "invalid_input", "slug"],
 
@@ -66,6 +70,12 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", "/api/v1/runs?from=2026-01-01T00:00:00", {}, 400, "invalid_input", "from"],
   ["GET", "/api/v1/runs?to=2026-13-01", {}, 400, "invalid_input", "to"],
   ["GET", "/api/v1/runs?partitionKey=a%00b", {}, 400, "invalid_input", "partitionKey"],
+  ["GET", "/api/v1/runs?workflow=%ff", {}, 400, "invalid_input", "workflow"],
+  ["GET", "/api/v1/runs?status=failed&partitionKey=%C0%80", {}, 400, "invalid_input", "partitionKey"],
+  ["GET", "/api/v1/runs?partition%4bey=a%ed%a0%80", {}, 400, "invalid_input", "partitionKey"],
+  ["GET", "/api/v1/runs?%ff=a", {}, 400, "invalid_input", "%ff"],
+  ["GET", "/livez?%e2%82", {}, 400, "invalid_input", "%e2%82"],
+  ["GET", "/api/v1/runs?partitionKey=%e2%82%ac%F0%9F%98%80", {}, 200, "-"],
   ["GET", "/api/v1/runs?cursor=tampered", {}, 400, "invalid_input", "cursor"],
   ["GET", "/api/v1/runs?minPosition=12", {}, 400, "invalid_input", "minPosition"],
   ["GET", "/api/v1/runs/ok-1?at=then", {}, 400, "invalid_input", "at"],

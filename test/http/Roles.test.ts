@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
@@ -61,6 +62,22 @@ describe("every route of the API", () => {
     const names = routes.map(({ name }) => name)
     for (const name of [...open, ...forAdmins]) assert.include(names, name)
     assert.isAbove(names.length, 50)
+  })
+
+  it("F84: is in the table of roles of docs/SECURITY.md, or in its list of what is open", () => {
+    const manual = readFileSync(new URL("../../docs/SECURITY.md", import.meta.url), "utf8")
+    const row = (role: string) => manual.split("\n").find((line) => line.startsWith(`| \`${role}\` |`)) ?? ""
+    for (const route of routes) {
+      const path = route.path.replace("/api/v1", "")
+      const verb = path.split("/").findLast((segment) => segment !== "" && !segment.startsWith("{"))
+      const role = needed(route)
+      if (role === null) assert.include(manual, `\`${route.name}\``)
+      if (role === "operator") assert.include(row(role), `\`${verb}\``, route.name)
+      if (role === "admin") assert.include(row(role), `${path}\``, route.name)
+    }
+    for (const page of ["GET /admin", "POST /admin/login", "POST /admin/logout"]) {
+      assert.include(manual, `\`${page}\``, "the page is in no document of the API")
+    }
   })
 
   it.live("F84: says in the OpenAPI document which role it needs", () =>

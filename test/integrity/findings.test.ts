@@ -68,7 +68,10 @@ describe("a check of assets", () => {
         truncateSync(file, 4)
         const { findings } = yield* checked()
         assert.deepStrictEqual(briefly(findings), [["base", "malformed", "recheck", "base"]])
-        assert.include(findings[0]!.reason, "lake/base.txt has 4 bytes, 10 were written")
+        assert.strictEqual(
+          findings[0]!.reason.replace(/^.*?(?=lake)/, ""),
+          "lake/base.txt has 4 bytes, 10 were written; generation 1 can be made again; its step has no inputs and acquires it again"
+        )
       })
     )
   )

@@ -89,7 +89,7 @@ describe("integrity over HTTP", () => {
           data: { recheckNames: [], reprocessNames: [], inProgress: false, findings: [] }
         })
         assert.strictEqual((yield* eventsOf("integrity", "IntegrityRepairRequested")).length, 1)
-        const first = (yield* history).find(({ type }) => type === "IntegrityRepairRequested")
+        const first = (yield* history).find(({ type }) => type === "IntegrityRepairAwaited")
         assert.strictEqual(first?.metadata.principal, "admin")
       })
     )
@@ -133,6 +133,8 @@ describe("integrity over HTTP", () => {
         const faults: ReadonlyArray<readonly [string, string, unknown, string]> = [
           ["POST", "/checks", { scope: { store: "attic" } }, "no store is named"],
           ["POST", "/checks", { scope: { assetIds: [] } }, "at least one asset"],
+          ["POST", "/checks", { scope: { assetIds: ["TABLE", "nope.asset"] } }, "scope.assetIds[1]"],
+          ["POST", "/checks", { scope: { assetIds: ["nope.asset"] } }, 'no asset is named \\"nope.asset\\"'],
           ["POST", "/checks", { scope: { asset: "raw" } }, "scope.asset"],
           ["POST", "/checks", { deap: true }, "deap"],
           ["POST", "/recover", { names: [] }, "names"],
@@ -163,6 +165,9 @@ describe("integrity over HTTP", () => {
         assert.strictEqual(fine.code, 0, fine.stderr)
         assert.include(fine.stdout, "0 findings (fresh): 8 looked at")
         rmSync(join(folder, "lake", "figure", "p1.txt"))
+        const unknown = yield* run("check", "--wait", "--asset", "no.such.thing")
+        assert.notStrictEqual(unknown.code, 0, "what nobody knows is not well")
+        assert.include(unknown.stderr, 'no asset is named "no.such.thing"')
         const bad = yield* run("check", "--wait", "--asset", "figure")
         assert.strictEqual(bad.code, 1)
         assert.match(bad.stdout, /figure\[p1\]\s+missing\s+reprocess\s+lake\/figure\/p1.txt is gone/)

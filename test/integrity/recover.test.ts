@@ -39,37 +39,49 @@ describe("a repair of what a check found", () => {
     )
   })
 
-  it.live("F74: calls at once are one repair; a call while it works queues nothing and says so", () => {
-    const door = gate()
-    let calls = 0
-    const slow = makes("base", async () => {
-      if (++calls > 1) await door.pass()
-      return "good bytes"
-    })
-    return play({ jobs: [slow], workflows: bases, settings: atOnce }, (folder) =>
-      Effect.gen(function* () {
-        yield* succeeded("bases")
-        rmSync(join(folder, "lake", "base.txt"))
-        const service = yield* Integrity
-        const answers = yield* Effect.all([service.recover(), service.recover(), service.recover()], {
-          concurrency: "unbounded"
-        })
-        assert.deepStrictEqual(
-          answers.map(({ recheckNames }) => recheckNames.join()).sort(),
-          ["", "", "base"],
-          "one of them has queued it"
-        )
-        yield* until(Effect.sync(door.arrived), (count) => count === 1, "producer")
-        const late = yield* service.recover()
-        assert.deepInclude(late, { recheckNames: [], reprocessNames: [], inProgress: true })
-        door.open()
-        yield* settled
-        assert.strictEqual((yield* recoveries).length, 1)
-        assert.strictEqual((yield* eventsOf("integrity", "IntegrityRepairRequested")).length, 1)
-        assert.strictEqual(calls, 2)
+  it.live(
+    "F74: of calls at once one gets the names; the others, and any while it works, queue nothing and no check",
+    () => {
+      const door = gate()
+      let calls = 0
+      const slow = makes("base", async () => {
+        if (++calls > 1) await door.pass()
+        return "good bytes"
       })
-    )
-  })
+      return play({ jobs: [slow], workflows: bases, settings: atOnce }, (folder) =>
+        Effect.gen(function* () {
+          yield* succeeded("bases")
+          rmSync(join(folder, "lake", "base.txt"))
+          const service = yield* Integrity
+          const callers = ["one", "two", "three", "four"].map((principal) => ({ principal }))
+          const answers = yield* Effect.forEach(callers, (caller) => service.recover(caller), {
+            concurrency: "unbounded"
+          })
+          assert.deepStrictEqual(
+            answers.map(({ inProgress, recheckNames }) => [recheckNames.join(), inProgress]).sort(),
+            [...Array.from({ length: 3 }, () => ["", true]), ["base", false]],
+            "one of them has queued it"
+          )
+          assert.strictEqual((yield* eventsOf("integrity", "IntegrityRepairAwaited")).length, 1)
+          assert.strictEqual((yield* service.findings).findings[0]!.count, 1, "one check has found it")
+          yield* until(Effect.sync(door.arrived), (count) => count === 1, "producer")
+          const late = yield* service.recover()
+          assert.deepInclude(late, { recheckNames: [], reprocessNames: [], inProgress: true })
+          door.open()
+          yield* settled
+          assert.strictEqual((yield* recoveries).length, 1)
+          assert.strictEqual((yield* eventsOf("integrity", "IntegrityRepairRequested")).length, 1)
+          const checks = yield* eventsOf("integrity", "IntegrityCheckStarted")
+          assert.deepStrictEqual(
+            checks.map(({ reason }) => reason),
+            ["requested", "repair"],
+            "the one before the repair, and the one that confirms it"
+          )
+          assert.strictEqual(calls, 2)
+        })
+      )
+    }
+  )
 
   it.live("F75: the same command again has the answer that it had, and queues nothing", () => {
     const scenario = { jobs: [makes("base")], workflows: bases, settings: atOnce }
@@ -91,6 +103,37 @@ describe("a repair of what a check found", () => {
       })
     )
   })
+
+  it.live(
+    "F74 F75: while another check goes on, a call waits for one of its own, and its names are of that one",
+    () => {
+      const keys = Array.from({ length: 30 }, (_, index) => `k${10 + index}`)
+      const produces = [{ assetId: "base", partitioning: { type: "static", keys } }]
+      const workflows = { bases: { steps: [{ ...stepFor("make-base"), produces }] } }
+      const paced = { integrity: { ...atOnce.integrity, assetsPerSecond: 15 } }
+      return play({ jobs: [makes("base")], workflows, settings: paced }, (folder) =>
+        Effect.gen(function* () {
+          for (const key of keys) yield* succeeded("bases", key)
+          const service = yield* Integrity
+          const scope = { assetIds: ["base"], partitionKey: "k10" }
+          yield* service.check({ scope })
+          const started = eventsOf("integrity", "IntegrityCheckStarted")
+          yield* until(started, (checks) => checks.length === 1, "begin of the check")
+          rmSync(join(folder, "lake", keyOf("base", "k20")))
+          const caller = { principal: "admin", commandId: "recover-2", requestHash: "same" }
+          const twice = yield* Effect.all([service.recover(caller), service.recover(caller)], { concurrency: 2 })
+          for (const answer of twice)
+            assert.deepStrictEqual(answer.recheckNames, ["base[k20]"], "the same command twice")
+          yield* settled
+          assert.deepStrictEqual(
+            (yield* started).map(({ reason }) => reason),
+            ["requested", "requested", "repair"]
+          )
+          assert.strictEqual((yield* recoveries).length, 1)
+        })
+      )
+    }
+  )
 
   it.live("F75: a truncated file is moved aside and made again", () =>
     play({ jobs: [makes("base", () => "good bytes")], workflows: bases, settings: atOnce }, (folder) =>
@@ -136,6 +179,23 @@ describe("a repair of what a check found", () => {
       })
     )
   })
+
+  it.live("F76: that nobody has made it yet counts towards no escalation of its first loss", () =>
+    play({ jobs: [makes("base")], workflows: bases, settings: atOnce }, (folder) =>
+      Effect.gen(function* () {
+        for (let count = 1; count <= 3; count++) {
+          assert.deepInclude((yield* checked()).findings[0], { kind: "never_produced", count })
+        }
+        yield* succeeded("bases")
+        yield* checked()
+        for (let count = 1; count <= 3; count++) {
+          rmSync(join(folder, "lake", "base.txt"), { force: true })
+          assert.deepInclude((yield* checked()).findings[0], { kind: "missing", count, escalated: count === 3 })
+        }
+        assert.strictEqual((yield* eventsOf("integrity", "IntegrityEscalated")).length, 1)
+      })
+    )
+  )
 
   it.live("F76: a finding that comes back after each repair counts, and is escalated", () => {
     let folderOf = ""

@@ -3,7 +3,16 @@ import { type Decider, nothing } from "../Decider.ts"
 import type { AssetRef } from "../Failure.ts"
 import { type Finding, keyOf, namesOf, type Scope } from "./Finding.ts"
 import type { CheckReason, Event, RepairTarget, Unjudged, Unreadable } from "./IntegrityEvents.ts"
-import { countAfter, evolve, goneAfter, initial, type Known, type State } from "./IntegrityState.ts"
+import {
+  countAfter,
+  evolve,
+  goneAfter,
+  initial,
+  isAwaitedBy,
+  type Known,
+  type State,
+  type Ticket
+} from "./IntegrityState.ts"
 
 /** Targets of one repair: what is left over is found by the check that follows it. */
 export const targetsMax = 2_000
@@ -30,8 +39,8 @@ export type Unstamped =
   | { readonly _tag: "RequestCheck"; readonly reason: CheckReason; readonly scope: Scope; readonly deep: boolean }
   | { readonly _tag: "Start" }
   | Progress
-  /** Ask for the recovery of everything that was found and can be recovered; while a check goes on, when it has ended. */
-  | { readonly _tag: "Repair" }
+  /** Check everything, then ask for the recovery of what was found; nothing while somebody's repair waits or goes on. */
+  | { readonly _tag: "RequestRepair"; readonly claim: string }
   | { readonly _tag: "EndRepair"; readonly repair: number; readonly healed: number; readonly failed: number }
   | { readonly _tag: "Read" }
 export type Command = Unstamped & { readonly now: number }
@@ -39,7 +48,7 @@ export type Command = Unstamped & { readonly now: number }
 type Decision = Result.Result<ReadonlyArray<Event>, never>
 
 /** What a repair would be about, in the order of the names. */
-export const repairable = ({ findings }: State): ReadonlyArray<Known> =>
+const repairable = ({ findings }: State): ReadonlyArray<Known> =>
   [...findings.values()]
     .filter(({ repair }) => repair !== "none")
     .sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
@@ -66,7 +75,7 @@ const progress = (state: State, command: Progress & { readonly now: number }): R
   for (const finding of batch.found) {
     const known = after.findings.get(keyOf(finding))
     if (known === undefined || known.escalated || !escalates(finding)) continue
-    const count = countAfter(state, keyOf(finding), check)
+    const count = countAfter(state, finding, check)
     if (count < escalateAfter && !isHopeless(finding)) continue
     const { assetId, kind, partitionKey, reason, reasonCode, repair } = finding
     const why = reasonCode === undefined ? {} : { reasonCode }
@@ -77,7 +86,7 @@ const progress = (state: State, command: Progress & { readonly now: number }): R
       if (escalated) events.push({ _tag: "IntegrityFindingSettled", assetId, partitionKey, at })
     }
     events.push({ _tag: "IntegrityCheckEnded", check, at })
-    if (state.isRepairAwaited) events.push(...repair(events.reduce(evolve, state), at))
+    if (isAwaitedBy(state, check)) events.push(...repair(events.reduce(evolve, state), at))
   }
   return events
 }
@@ -89,19 +98,23 @@ const repair = (state: State, at: number): ReadonlyArray<Event> => {
   return [{ _tag: "IntegrityRepairRequested", repair: state.repairs + 1, ...namesOf(found), targets, at }]
 }
 
+/** The request of a check, unless one waits already that would look at all of it. */
+const checkOf = (state: State, wanted: Ticket): ReadonlyArray<Event> => {
+  const event = { _tag: "IntegrityCheckRequested" as const, ...wanted }
+  const after = evolve(state, event).queued
+  const isCovered =
+    state.queued !== null &&
+    JSON.stringify([after?.scope, after?.deep, after?.reason]) ===
+      JSON.stringify([state.queued.scope, state.queued.deep, state.queued.reason])
+  return isCovered ? [] : [event]
+}
+
 export const decide = (command: Command, state: State): Decision => {
   const { now: at } = command
   switch (command._tag) {
     case "RequestCheck": {
       const { deep, reason, scope } = command
-      const wanted = { _tag: "IntegrityCheckRequested" as const, reason, scope, deep, at }
-      // One that waits already and would look at all of it is enough.
-      const after = evolve(state, wanted).queued
-      const isCovered =
-        state.queued !== null &&
-        JSON.stringify([after?.scope, after?.deep, after?.reason]) ===
-          JSON.stringify([state.queued.scope, state.queued.deep, state.queued.reason])
-      return Result.succeed(isCovered ? [] : [wanted])
+      return Result.succeed(checkOf(state, { reason, scope, deep, at }))
     }
     case "Start": {
       if (state.queued === null || state.running !== null) return nothing
@@ -110,11 +123,12 @@ export const decide = (command: Command, state: State): Decision => {
     }
     case "Progress":
       return Result.succeed(progress(state, command))
-    case "Repair": {
-      const isChecking = state.running !== null || state.queued !== null
-      if (!isChecking) return Result.succeed(repair(state, at))
-      if (state.repair !== null || state.isRepairAwaited) return nothing
-      return Result.succeed([{ _tag: "IntegrityRepairAwaited", check: state.running?.check ?? state.checks + 1, at }])
+    case "RequestRepair": {
+      if (state.repair !== null || state.repairAwaited !== null) return nothing
+      // A check that goes on has looked at some of it before now: the one after it is whole.
+      const check = state.checks + 1
+      const wanted = checkOf(state, { reason: "requested", scope: {}, deep: false, at })
+      return Result.succeed([{ _tag: "IntegrityRepairAwaited", check, claim: command.claim, at }, ...wanted])
     }
     case "EndRepair": {
       const { failed, healed, repair } = command

@@ -54,8 +54,8 @@ export const Event = Schema.TaggedUnion({
   },
   /** What was escalated is in order again. */
   IntegrityFindingSettled: { ...AssetRef.fields },
-  /** Somebody wants what the check under way finds to be repaired when it has ended. */
-  IntegrityRepairAwaited: { check: Schema.Int },
+  /** Somebody wants what this check finds to be repaired when it has ended. `claim`: whose repair it is. */
+  IntegrityRepairAwaited: { check: Schema.Int, claim: Schema.optionalKey(Schema.String) },
   /** The recoveries of these are asked for. */
   IntegrityRepairRequested: {
     repair: Schema.Int,

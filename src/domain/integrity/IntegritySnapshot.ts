@@ -59,7 +59,7 @@ export const IntegritySnapshot: Schema.Codec<State, unknown> = Schema.Struct({
   wholeAt: Schema.NullOr(Schema.Int),
   repairs: Schema.Int,
   repair: Schema.NullOr(Repair),
-  isRepairAwaited: Schema.Boolean,
+  repairAwaited: Schema.NullOr(Schema.Struct({ check: Schema.Int, claim: Schema.NullOr(Schema.String) })),
   findings: byKey(Known),
   past: byKey(Schema.Struct({ count: Schema.Int, at: Schema.Int }))
 })

@@ -5,7 +5,7 @@ import type { CheckReason, Event, RepairTarget, Unjudged, Unreadable } from "./I
 export interface Known extends Finding {
   /** Epoch ms. */
   readonly since: number
-  /** Checks that have found it, those before it went away and came back included. */
+  /** Checks that have found it to be of this kind, those before it went away and came back included. */
   readonly count: number
   /** The newest check that found it, or could not judge it. */
   readonly check: number
@@ -50,7 +50,7 @@ export interface Repair {
   readonly requestedAt: number
 }
 
-/** A finding that went away: how often it had been found. */
+/** A finding that went away, or is of another kind now: how often it had been found. */
 export interface Past {
   readonly count: number
   readonly at: number
@@ -68,11 +68,11 @@ export interface State {
   readonly wholeAt: number | null
   readonly repairs: number
   readonly repair: Repair | null
-  /** A repair begins when the check that is under way has ended. */
-  readonly isRepairAwaited: boolean
+  /** A repair begins when this check has ended; `claim`: whose it is (null: written before claims had names). */
+  readonly repairAwaited: { readonly check: number; readonly claim: string | null } | null
   /** By `keyOf`; at most `findingsMax`. */
   readonly findings: ReadonlyMap<string, Known>
-  /** By `keyOf`; the newest `pastMax`. */
+  /** By `pastKeyOf`; the newest `pastMax`. */
   readonly past: ReadonlyMap<string, Past>
 }
 
@@ -90,22 +90,41 @@ export const initial: State = {
   wholeAt: null,
   repairs: 0,
   repair: null,
-  isRepairAwaited: false,
+  repairAwaited: null,
   findings: new Map(),
   past: new Map()
 }
 
-/** How often the finding will have been found when the check of this number finds it. */
-export const countAfter = (state: State, key: string, check: number): number => {
-  const known = state.findings.get(key)
-  if (known?.check === check) return known.count
-  return (known?.count ?? state.past.get(key)?.count ?? 0) + 1
+/** Whether the end of this check begins a repair that somebody waits for. */
+export const isAwaitedBy = ({ repairAwaited }: State, check: number): boolean =>
+  repairAwaited !== null && repairAwaited.check <= check
+
+/** What was never made, and what is lost now, are two findings of one asset: each is counted by itself. */
+const pastKeyOf = (finding: Pick<Finding, "assetId" | "kind" | "partitionKey">): string =>
+  `${keyOf(finding)}\n${finding.kind}`
+
+/** How often the finding will have been found, of this kind, when the check of this number finds it. */
+export const countAfter = (state: State, finding: Finding, check: number): number => {
+  const known = state.findings.get(keyOf(finding))
+  if (known?.kind !== finding.kind) return (state.past.get(pastKeyOf(finding))?.count ?? 0) + 1
+  return known.check === check ? known.count : known.count + 1
+}
+
+const remember = (past: Map<string, Past>, known: Known, at: number): void => {
+  const key = pastKeyOf(known)
+  past.delete(key)
+  past.set(key, { count: known.count, at })
+  for (const oldest of past.keys()) {
+    if (past.size <= pastMax) break
+    past.delete(oldest)
+  }
 }
 
 type Progressed = Extract<Event, { readonly _tag: "IntegrityProgressed" }>
 
 const progressed = (state: State, running: Check, event: Progressed): State => {
   const findings = new Map(state.findings)
+  const past = new Map(state.past)
   let { omitted } = running
   for (const finding of event.found) {
     const key = keyOf(finding)
@@ -114,10 +133,12 @@ const progressed = (state: State, running: Check, event: Progressed): State => {
       omitted++
       continue
     }
+    // It begins to count as what it is now, and goes on where it was should it be the other again.
+    if (known !== undefined && known.kind !== finding.kind) remember(past, known, event.at)
     findings.set(key, {
       ...finding,
       since: known?.kind === finding.kind ? known.since : event.at,
-      count: countAfter(state, key, event.check),
+      count: countAfter(state, finding, event.check),
       check: event.check,
       escalated: known?.escalated ?? false
     })
@@ -133,6 +154,7 @@ const progressed = (state: State, running: Check, event: Progressed): State => {
   return {
     ...state,
     findings,
+    past,
     running: {
       ...running,
       cursor: event.cursor,
@@ -156,17 +178,12 @@ const settled = (state: State, running: Check, at: number): State => {
   const past = new Map(state.past)
   for (const [key, known] of state.findings) {
     if (known.check === running.check) {
-      past.delete(key)
+      past.delete(pastKeyOf(known))
       continue
     }
     if (!isInScope(running.scope, known)) continue
     findings.delete(key)
-    past.delete(key)
-    past.set(key, { count: known.count, at })
-  }
-  for (const oldest of past.keys()) {
-    if (past.size <= pastMax) break
-    past.delete(oldest)
+    remember(past, known, at)
   }
   const isWhole = Object.keys(running.scope).length === 0
   return {
@@ -175,7 +192,7 @@ const settled = (state: State, running: Check, at: number): State => {
     past,
     generation: state.generation + 1,
     running: null,
-    isRepairAwaited: false,
+    repairAwaited: isAwaitedBy(state, running.check) ? null : state.repairAwaited,
     last: { ...running, endedAt: at },
     wholeAt: isWhole ? at : state.wholeAt
   }
@@ -218,7 +235,7 @@ export const evolve = (state: State, event: Event): State => {
       // The end of the check takes it away.
       return state
     case "IntegrityRepairAwaited":
-      return { ...state, isRepairAwaited: true }
+      return { ...state, repairAwaited: { check: event.check, claim: event.claim ?? null } }
     case "IntegrityRepairRequested": {
       const { _tag, at, ...repair } = event
       return { ...state, repairs: event.repair, repair: { ...repair, requestedAt: at } }

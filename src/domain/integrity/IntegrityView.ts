@@ -43,7 +43,7 @@ export const integrityView = (state: State, now: number, freshMs: number) => ({
   generation: state.generation,
   checkedAt: state.wholeAt === null ? null : iso(state.wholeAt),
   /** Somebody works on what was found, or on what could not be judged for it. */
-  inProgress: state.repair !== null || state.isRepairAwaited || (state.last?.inProgress ?? 0) > 0,
+  inProgress: state.repair !== null || state.repairAwaited !== null || (state.last?.inProgress ?? 0) > 0,
   findings: state.findings.size,
   running: state.running === null ? null : checkView(state.running),
   last: state.last === null ? null : checkView(state.last)

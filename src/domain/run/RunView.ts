@@ -7,12 +7,13 @@ import type { StepState, StepStatus } from "./RunStep.ts"
 export type RunStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "canceled"
 export type PublicStepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled"
 
-/** `waiting`: at least one step waits and none executes. */
+/** `waiting`: none executes, and at least one step waits, or a pause holds up what would begin. */
 export const statusOf = (state: State): RunStatus => {
   if (state.ended !== null) return state.ended
   if (stepsIn(state, "executing", "recording").length > 0) return "running"
   if (stepsIn(state, "locating", "waiting", "retrying").length > 0) return "waiting"
-  return state.startedAt === undefined ? "pending" : "running"
+  if (state.startedAt === undefined) return "pending"
+  return state.paused === undefined ? "running" : "waiting"
 }
 
 export const publicStepStatus = ({ status }: Pick<StepState, "status">): PublicStepStatus => {
