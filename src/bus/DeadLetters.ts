@@ -10,6 +10,8 @@ export interface StoredLetter extends DeadLetter {
 export interface DeadLettersOf {
   /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */
   readonly list: (limit: number, before?: string) => Effect.Effect<ReadonlyArray<StoredLetter>, BusUnavailable>
+  /** Whether the text has the form of a letter's id. */
+  readonly isId: (text: string) => boolean
   /** Whether there is such a letter. */
   readonly has: (id: string) => Effect.Effect<boolean, BusUnavailable>
   /**
@@ -24,6 +26,7 @@ export interface DeadLettersOf {
 export const DeadLetters = Context.Reference<DeadLettersOf>("kintsugi/bus/DeadLetters", {
   defaultValue: () => ({
     list: () => Effect.succeed([]),
+    isId: () => false,
     has: () => Effect.succeed(false),
     retry: () => Effect.succeed(false),
     discard: () => Effect.succeed(false)

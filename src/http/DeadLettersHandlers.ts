@@ -4,6 +4,7 @@ import { DeadLetterCommands } from "../actors/DeadLetterActor.ts"
 import { Unavailable } from "../actors/Engine.ts"
 import { DeadLetters } from "../bus/DeadLetters.ts"
 import type { BusUnavailable } from "../bus/EventBus.ts"
+import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
@@ -24,6 +25,7 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault } }) {
+        if (cursor !== undefined && !letters.isId(cursor)) return yield* answer(new InvalidCursor({ cursor }))
         const found = yield* answer(away(letters.list(limit + 1, cursor)))
         const data = found
           .slice(0, limit)
