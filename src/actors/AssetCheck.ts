@@ -5,18 +5,25 @@ import type { AssetRef, Failure } from "../domain/Failure.ts"
 import * as Id from "../domain/Id.ts"
 import type { Part } from "../domain/Production.ts"
 import * as Actors from "./Actors.ts"
+import * as AnnouncedBytes from "./AnnouncedBytes.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 
 /** What a look at reality says about the current generation of an asset partition. */
 export type Reality =
   | { readonly status: "present"; readonly state: Asset.State }
-  | { readonly status: "missing"; readonly state: Asset.State; readonly generation: number }
+  | {
+      readonly status: "missing"
+      readonly state: Asset.State
+      readonly generation: number
+      /** Of an announced asset: the part in whose place there are other bytes, which nobody has announced. */
+      readonly replaced?: Part
+    }
   /** Never produced: generation 0. */
   | { readonly status: "never"; readonly state: Asset.State }
   | { readonly status: "unavailable"; readonly state: Asset.State; readonly store: string; readonly failure: Failure }
 
 type PartStatus =
-  | { readonly status: "present" | "absent"; readonly part: Part }
+  | { readonly status: "present" | "absent" | "replaced"; readonly part: Part }
   | { readonly status: "unavailable"; readonly part: Part; readonly failure: Failure }
 
 const probesAtOnce = 8
@@ -31,7 +38,8 @@ export class AssetCheck extends Context.Service<
     readonly read: (ref: AssetRef) => Effect.Effect<Asset.State>
     /**
      * Probes every part. `reportedBy` names the asker in the log. `asserted`: the asker knows that the asset is gone,
-     * which counts for an asset without parts: nothing of it can be probed.
+     * which counts for an asset without parts: nothing of it can be probed. An asset that was announced and lost is
+     * present again only with the bytes that were recorded.
      */
     readonly check: (
       ref: AssetRef,
@@ -49,14 +57,16 @@ export class AssetCheck extends Context.Service<
       const assets = yield* Actors.asset.client
       const scope = yield* Scope.Scope
       const inFlight = new Map<string, Deferred.Deferred<Reality>>()
+      const { isAsRecorded } = yield* AnnouncedBytes.make
 
       const id = (ref: AssetRef) => Id.asset(ref.assetId, ref.partitionKey)
       const read = (ref: AssetRef) => Effect.map(assets.execute(id(ref), { _tag: "Read" }), ({ state }) => state)
 
-      const probePart = (part: Part): Effect.Effect<PartStatus> =>
+      const probePart = (part: Part, isCompared: boolean): Effect.Effect<PartStatus> =>
         Effect.gen(function* () {
           yield* health.guard(part.store)
           const store = yield* stores.get(part.store)
+          if (isCompared) return { status: (yield* isAsRecorded(part, store)) ? "present" : "replaced", part } as const
           yield* store.stat(part.key)
           return { status: "present" as const, part }
         }).pipe(
@@ -106,7 +116,10 @@ export class AssetCheck extends Context.Service<
           const noted = yield* reportMissing(ref, generation, "missing", options.reportedBy)
           return { status: "missing", state: noted, generation }
         }
-        const statuses = yield* Effect.forEach(parts, probePart, { concurrency: probesAtOnce })
+        const isCompared = AnnouncedBytes.isAwaited(state)
+        const statuses = yield* Effect.forEach(parts, (part) => probePart(part, isCompared), {
+          concurrency: probesAtOnce
+        })
         for (const status of statuses) {
           if (status.status === "unavailable") {
             return { status: "unavailable", state, store: status.part.store, failure: status.failure }
@@ -115,7 +128,13 @@ export class AssetCheck extends Context.Service<
         const absent = statuses.find(({ status }) => status === "absent")
         const store = (absent ?? statuses[0]!).part.store
         yield* health.noteProbe(store, id(ref), absent !== undefined)
+        const replaced = statuses.find(({ status }) => status === "replaced")?.part
         if (absent === undefined) {
+          // Seen as lost, and announced anew while its parts were compared: those were of the older generation.
+          if (replaced !== undefined && Asset.currentGeneration(yield* read(ref)) !== generation) {
+            return yield* probe(ref, options)
+          }
+          if (replaced !== undefined) return { status: "missing", state, generation, replaced }
           if (missing === null) return { status: "present", state }
           const verified = yield* assets.execute(id(ref), { _tag: "ReportPresent", ...ref, generation })
           return { status: "present", state: verified.state }
@@ -133,7 +152,7 @@ export class AssetCheck extends Context.Service<
         const noted = yield* reportMissing(ref, generation, "missing", options.reportedBy, absent.part)
         // Meanwhile remade: the report was about an older generation.
         if (Asset.currentGeneration(noted) !== generation) return yield* probe(ref, options)
-        return { status: "missing", state: noted, generation }
+        return { status: "missing", state: noted, generation, ...(replaced === undefined ? {} : { replaced }) }
       })
 
       return AssetCheck.of({

@@ -132,7 +132,9 @@ export const make = Effect.gen(function* () {
       }
       // Whose run is under way makes it, and is not run a second time beside itself: look again when that has ended.
       if (yield* isMadeByOthers(recovery)) return
-      if (latest !== null && !recovery.refresh) {
+      // What a source has put there and not announced yet must not be overwritten.
+      const isReplaced = reality.status === "missing" && reality.replaced !== undefined
+      if (latest !== null && !recovery.refresh && !isReplaced) {
         const parts = yield* Effect.orElseSucceed(restoreFromCopies(latest), () => null)
         if (parts !== null) {
           const generation = yield* recordCopy(recovery, latest, parts)
@@ -377,8 +379,8 @@ export const make = Effect.gen(function* () {
           return Effect.gen(function* () {
             yield* sleepUntil(demand.at)
             yield* outlastOutage(recovery)
-            yield* source.outlast(recovery)
-            return yield* commit({ _tag: "Tick", random: yield* Random.next })
+            const seen = yield* source.outlast(recovery)
+            return yield* commit({ _tag: "Tick", random: yield* Random.next, seen })
           })
         case "Release":
           return release(recovery, demand.from, demand.to, commit)

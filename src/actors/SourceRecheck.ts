@@ -4,6 +4,7 @@ import { assetName, type Failure } from "../domain/Failure.ts"
 import type { Rejection, Unstamped } from "../domain/recovery/RecoveryDecide.ts"
 import type { State } from "../domain/recovery/RecoveryState.ts"
 import { shownPartition } from "../domain/run/RunView.ts"
+import { otherBytes } from "./AnnouncedBytes.ts"
 import { AssetCheck, type Reality } from "./AssetCheck.ts"
 import type { Commit } from "./Behaviour.ts"
 import { App } from "./job/App.ts"
@@ -55,8 +56,8 @@ export const make = Effect.gen(function* () {
   })
 
   /**
-   * Waits until a newer generation is recorded, or the lost one is there again. It looks by itself, so that nothing
-   * depends on a message; the end of the attempt's time interrupts it.
+   * Waits until a newer generation is recorded, or the lost one is there again, byte for byte. It looks by itself, so
+   * that nothing depends on a message; the end of the attempt's time interrupts it.
    */
   const wait = Effect.fnUntraced(function* (recovery: State, commit: Send) {
     const { assetId, lostGeneration, partitionKey, refresh, round } = recovery
@@ -84,14 +85,20 @@ export const make = Effect.gen(function* () {
     }
   })
 
-  /** Nobody can bring the asset back while its store is away: no outage uses up a budget (F90). */
+  /**
+   * Nobody can bring the asset back while its store is away: no outage uses up a budget (F90). Answers what lies there
+   * unannounced when the store answers, if anything does.
+   */
   const outlast = Effect.fnUntraced(function* (recovery: State) {
     while (recovery.recheck !== null) {
       const reality = yield* check(recovery)
-      if (!isAway(reality)) return
+      if (!isAway(reality)) {
+        return reality.status === "missing" && reality.replaced !== undefined ? otherBytes(reality.replaced) : undefined
+      }
       yield* health.awaitReady(reality.store)
       yield* Effect.sleep(Duration.millis(recovery.attemptTimeoutMs))
     }
+    return undefined
   })
 
   return { ask, wait, outlast }

@@ -6,13 +6,12 @@ export interface StoredLetter extends DeadLetter {
   readonly id: string
 }
 
-/** Whether a letter may have this name: a number in the process; `inbound:` or `events:`, and an entry's id, on Redis. */
-export const isLetterId = (id: string): boolean => /^(?:\d{1,16}|(?:inbound|events):\d{1,16}-\d{1,16})$/.test(id)
-
 /** Where one may look at what could not be handled, and say what becomes of it. Without a bus there is nothing. */
 export interface DeadLettersOf {
   /** Newest first, at most `limit`, older than the letter `before`, which need not be there any more. */
   readonly list: (limit: number, before?: string) => Effect.Effect<ReadonlyArray<StoredLetter>, BusUnavailable>
+  /** Whether the text has the form of a letter's id. */
+  readonly isId: (text: string) => boolean
   /** Whether there is such a letter. */
   readonly has: (id: string) => Effect.Effect<boolean, BusUnavailable>
   /**
@@ -27,6 +26,7 @@ export interface DeadLettersOf {
 export const DeadLetters = Context.Reference<DeadLettersOf>("kintsugi/bus/DeadLetters", {
   defaultValue: () => ({
     list: () => Effect.succeed([]),
+    isId: () => false,
     has: () => Effect.succeed(false),
     retry: () => Effect.succeed(false),
     discard: () => Effect.succeed(false)

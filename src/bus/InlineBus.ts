@@ -205,6 +205,7 @@ const make = Effect.fnUntraced(function* (settings: InlineBusSettings): Effect.f
             .slice(-Math.max(1, limit))
             .reverse()
         ),
+      isId: (text) => /^\d{1,16}-\d{1,15}$/.test(text),
       has: (id) => Effect.sync(() => letters.some((letter) => letter.id === id)),
       retry,
       discard: (id) => Effect.sync(() => forget(id) !== undefined)

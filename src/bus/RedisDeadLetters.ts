@@ -69,6 +69,7 @@ export const make = Effect.fnUntraced(function* (
         .slice(0, limit)
         .map(({ entry, letter, of }): StoredLetter => ({ ...letter, id: `${of}:${entry}` }))
     }),
+    isId: (text) => named(text) !== undefined,
     has: (id) => {
       const known = named(id)
       if (known === undefined) return Effect.succeed(false)

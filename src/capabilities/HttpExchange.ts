@@ -24,6 +24,8 @@ export interface Request {
   readonly bytesMax: number
   /** How much further an answer that does not count is read: what begins in its excerpt is to be seen whole. */
   readonly beyondBytes: number
+  /** Told each address, the first and those of redirects, before it is connected to. */
+  readonly visits?: (url: URL) => void
 }
 
 export interface Response {
@@ -48,6 +50,7 @@ export const exchange = (access: HttpAccess, request: Request): Effect.Effect<Re
   Effect.gen(function* () {
     let current = request
     for (let redirected = 0; ; redirected++) {
+      current.visits?.(current.url)
       const response = yield* once(access, current)
       const { location } = response.headers
       if (!redirects.has(response.status) || request.accepts(response.status) || location === undefined) return response

@@ -2,7 +2,7 @@ import { DateTime, Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { DeadLetterCommands } from "../actors/DeadLetterActor.ts"
 import { Unavailable } from "../actors/Engine.ts"
-import { DeadLetters, isLetterId } from "../bus/DeadLetters.ts"
+import { DeadLetters } from "../bus/DeadLetters.ts"
 import type { BusUnavailable } from "../bus/EventBus.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
@@ -25,9 +25,8 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault } }) {
-        if (cursor !== undefined && !isLetterId(cursor)) {
+        if (cursor !== undefined && !letters.isId(cursor))
           return yield* answer(Effect.fail(new InvalidCursor({ cursor })))
-        }
         const found = yield* answer(away(letters.list(limit + 1, cursor)))
         const data = found
           .slice(0, limit)

@@ -2,6 +2,7 @@ import { Clock, Duration, Effect, Redacted } from "effect"
 import { createHmac } from "node:crypto"
 import type { HttpAccess } from "../capabilities/HttpAccess.ts"
 import { exchange } from "../capabilities/HttpExchange.ts"
+import * as UrlSecrets from "../capabilities/UrlSecrets.ts"
 import { type Channel, ChannelAway, type Message, MessageRefused } from "./Channel.ts"
 
 export interface WebhookSettings {
@@ -15,6 +16,8 @@ export const signatureOf = (secret: string, timestamp: string, body: string): st
 
 const answerWithin = Duration.seconds(15)
 const answerBytesMax = 16_384
+/** How much of an answer a delivery quotes, in UTF-16 units. */
+const quotedMax = 300
 
 /** Answers that are about the message; all others are about the receiver, its address or its key. */
 const refusals: ReadonlySet<number> = new Set([400, 410, 413, 422])
@@ -29,8 +32,9 @@ export const send = (access: HttpAccess, { secret, url }: WebhookSettings): Chan
     const timestamp = String(Math.floor(now / 1000))
     const body = JSON.stringify(message)
     const address = new URL(Redacted.value(url))
-    // The path may be the secret, as with the hooks of chat services.
-    const shown = (text: string) => text.replaceAll(address.href, `${address.origin}/…`)
+    // The path may be the secret, as with the hooks of chat services; so may what it redirects to.
+    const visited: Array<URL> = [address]
+    const shown = (text: string) => UrlSecrets.make(visited).shown(text)
     const away = (what: string, cause?: unknown) =>
       new ChannelAway({ message: shown(what), ...(cause === undefined ? {} : { cause }) })
     const response = yield* exchange(access, {
@@ -48,8 +52,9 @@ export const send = (access: HttpAccess, { secret, url }: WebhookSettings): Chan
       body: Buffer.from(body),
       accepts: (status) => isTaken(status) || losesBody.has(status),
       bytesMax: answerBytesMax,
-      // Nothing that is sent has to be hidden in an answer: the key only signs.
-      beyondBytes: 0
+      // Of what is sent only the address has to be hidden in an answer: the key only signs.
+      beyondBytes: UrlSecrets.make(visited).lengthMax,
+      visits: (next) => void visited.push(next)
     }).pipe(
       Effect.mapError((failure) => away(failure.message)),
       Effect.timeoutOrElse({
@@ -58,8 +63,8 @@ export const send = (access: HttpAccess, { secret, url }: WebhookSettings): Chan
       })
     )
     if (isTaken(response.status)) return
-    const text = Buffer.from(response.body).toString("utf8").slice(0, 300)
-    const told = shown(`${address.href} answered ${response.status}: ${text}`)
+    const text = UrlSecrets.make(visited).excerpt(Buffer.from(response.body).toString("utf8"), quotedMax)
+    const told = shown(`${response.url.href} answered ${response.status}: ${text}`)
     return yield* refusals.has(response.status)
       ? new MessageRefused({ message: told })
       : new ChannelAway({ message: told })

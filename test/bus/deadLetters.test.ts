@@ -42,6 +42,11 @@ const scenario = Effect.gen(function* () {
     [newest, middle, oldest].map((letter) => JSON.parse(letter!.event!).data.generation),
     [3, 2, 1]
   )
+  for (const cursor of ["zzz", "0", "-1", "inbound:1", "a-b", "a-1%00"]) {
+    const refused = yield* list(`?cursor=${cursor}`)
+    assert.strictEqual(refused.status, 400, cursor)
+    assert.deepInclude((refused.json.errors as ReadonlyArray<object>)[0], { in: "query", path: "cursor" })
+  }
   assert.deepInclude(newest, { group: "one", reason: "no such column", path: "data" })
   assert.isFalse(Number.isNaN(Date.parse(newest!.at!)))
 

@@ -68,7 +68,10 @@ describe("RecoveryView", () => {
 
   it("says why it failed, and which ancestor (F22)", () => {
     const shown = view(fold(...running, failed("source_asset")), 5)
-    assert.deepStrictEqual([shown.status, shown.reasonCode, shown.failure], ["failed", "source_asset", gone])
+    assert.deepStrictEqual(
+      [shown.status, shown.reasonCode, shown.failure?.message],
+      ["failed", "source_asset", gone.message]
+    )
     assert.strictEqual(view(fold(...running, failed("canceled")), 5).status, "canceled")
   })
 
@@ -86,5 +89,8 @@ describe("RecoveryView", () => {
     )
     assert.isNull(shown.partitionKey)
     assert.isNull(shown.rootCause?.partitionKey)
+    const lost = { ...gone, asset: { assetId: "orders", partitionKey: "" } }
+    const ended = view(fold(...running, failed("source_asset", lost)), 3)
+    assert.deepStrictEqual(ended.failure, { ...lost, asset: { assetId: "orders", partitionKey: null } })
   })
 })

@@ -16,6 +16,7 @@ export const receiver = Effect.gen(function* () {
   const state = {
     answers: (_: Received): number | null => 200,
     location: "",
+    says: "told",
     taken: [] as Array<Received>,
     asked: 0
   }
@@ -29,7 +30,7 @@ export const receiver = Effect.gen(function* () {
       const status = state.answers(received)
       if (status === null) return void request.socket.destroy()
       if (status >= 200 && status < 300) state.taken.push(received)
-      response.writeHead(status, state.location === "" ? {} : { location: state.location }).end("told")
+      response.writeHead(status, state.location === "" ? {} : { location: state.location }).end(state.says)
     })
   })
   yield* Effect.acquireRelease(

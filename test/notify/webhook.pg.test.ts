@@ -240,6 +240,22 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("webhoo
     }).pipe(Effect.scoped, Effect.provide(log))
   )
 
+  it.effect("T14: show of their URLs and redirects the origins only, whatever an answer quotes", () =>
+    Effect.gen(function* () {
+      const { state, url } = yield* receiver
+      state.says = "Cannot POST /hook/services/PATH-canary?key=QUERY%20canary or PATH-canary at /hook2/OTHER-canary"
+      state.answers = () => (state.asked === 1 ? 307 : 400)
+      state.location = "/hook2/OTHER-canary?key=SECRET-canary"
+      yield* notifying(hook(`${url}/services/PATH-canary?key=QUERY%20canary`), { giveUpAfterMs: 100 })
+      yield* stepFails("r1")
+      const [dead] = yield* until(deliveries("dead"), ({ length }) => length === 1, "a dead letter")
+      assert.strictEqual(
+        dead!.error,
+        `${new URL(url).origin}/… answered 400: Cannot POST [secret of the URL] or [secret of the URL] at [secret of the URL]`
+      )
+    }).pipe(Effect.scoped, Effect.provide(log))
+  )
+
   it.effect("ask no private address that the app does not allow, not by a redirect either", () =>
     Effect.gen(function* () {
       const [first, inner] = [yield* receiver, yield* receiver]
@@ -257,6 +273,8 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("webhoo
       yield* until(deliveries("dead"), (all) => all.some(({ channel }) => channel === "other"), "another dead letter")
       assert.isAbove(first.state.asked, 0)
       assert.strictEqual(inner.state.asked, 0)
+      const refused = (yield* deliveries("dead")).find(({ channel }) => channel === "other")
+      assert.include(refused!.error, `${new URL(inner.url).origin}/… is not allowed`)
     }).pipe(Effect.scoped, Effect.provide(log))
   )
 })

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import type { ServerResponse } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Result, Schedule, type Scope } from "effect"
@@ -285,6 +286,51 @@ describe("a lost asset whose source declares a webhook", () => {
       })
     ).pipe(Effect.ensuring(Effect.sync(() => delete process.env.S_TEST_SOURCE)))
   })
+
+  it.live(
+    "T14: shows the origins of its URL and of each redirect, and nothing else that a URL may have as a secret",
+    () => {
+      const secret = (endpoint: string) => ({ webhook: `${endpoint}/echo/PATH-canary?key=QUERY%20canary` })
+      const fails = (says: (world: World) => (response: ServerResponse, count: number) => void) =>
+        asking(
+          secret,
+          (world) =>
+            Effect.gen(function* () {
+              world.server.answer(says(world))
+              yield* delivers(world.folder, "one")
+              lose(world.folder)
+              const failure = stepOf(yield* ran("reports"), "report").failure
+              const log = (yield* history).map(({ payload }) => payload).join("\n")
+              const shown = JSON.stringify([log, yield* recoveries])
+              for (const hidden of ["canary", "/redir", "other-path"]) assert.notInclude(shown, hidden)
+              const [failed] = yield* eventsOf("recovery", "RecoveryFailed")
+              assert.isDefined(failed)
+              return { message: failure?.message ?? "", endpoint: world.server.endpoint }
+            }),
+          { recovery: { maxAttempts: 1 } }
+        )
+      const text = { "content-type": "text/plain" }
+      return Effect.gen(function* () {
+        const redirected = yield* fails(() => (response, count) => {
+          if (count === 1) return void response.writeHead(307, { location: "/redir2?key=SECRET-canary" }).end()
+          response.writeHead(500, text).end("no such key: SECRET-canary (/redir2)")
+        })
+        assert.include(
+          redirected.message,
+          `POST ${redirected.endpoint}/… answered 500 Internal Server Error: no such key:`
+        )
+        const inside = yield* fails(() => (response) => {
+          response.writeHead(307, { location: "http://127.0.0.1:1/other-path?key=SECRET-canary" }).end()
+        })
+        assert.include(inside.message, "POST http://127.0.0.1:1/… is not allowed")
+        const quoted = yield* fails(() => (response) => {
+          const parts = "/echo/PATH-canary?key=QUERY%20canary, PATH-canary, key=QUERY canary, path-CANARY"
+          response.writeHead(400, text).end(`Cannot POST ${parts}`)
+        })
+        assert.match(quoted.message, /answered 400 Bad Request: Cannot POST \[secret of the URL\], \[secret/)
+      })
+    }
+  )
 
   it.live("is asked for before it was ever announced, with generation 0", () =>
     asking(webhook, (world) =>

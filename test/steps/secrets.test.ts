@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as HttpSecrets from "../../src/actors/job/HttpSecrets.ts"
+import * as HttpSecrets from "../../src/capabilities/HttpSecrets.ts"
 import * as httpStub from "../capabilities/httpStub.ts"
 import { history, play, ran } from "../support/engine.ts"
 

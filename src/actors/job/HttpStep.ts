@@ -6,7 +6,7 @@ import type { StepDefinition } from "../../domain/Definition.ts"
 import { type Failure, storable } from "../../domain/Failure.ts"
 import type { HttpRequest } from "../../domain/HttpStep.ts"
 import * as Template from "../../domain/Template.ts"
-import * as HttpSecrets from "./HttpSecrets.ts"
+import * as HttpSecrets from "../../capabilities/HttpSecrets.ts"
 import { resultBytesMax } from "./Results.ts"
 
 /** What http steps of an app may do, and where their secrets are. */

@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { type ObjectStore, StoreError } from "../../capabilities/ObjectStore.ts"
 import { assetName, type AssetRef, type Failure } from "../../domain/Failure.ts"
 import * as Id from "../../domain/Id.ts"
-import type { Location } from "../../domain/Location.ts"
+import type { Part } from "../../domain/Production.ts"
+import { isAwaited, otherBytes } from "../AnnouncedBytes.ts"
 import type { AssetCheck } from "../AssetCheck.ts"
 import type { LocationIndex } from "../LocationIndex.ts"
 import type { RecentWrites } from "../RecentWrites.ts"
@@ -12,8 +13,10 @@ import { type Attempt, locationKey } from "./Attempt.ts"
 type Bytes = Uint8Array<ArrayBuffer>
 
 /** A part of an asset's newest generation, with the asset that owns it. */
-interface OwnedPart extends Location {
+interface OwnedPart extends Part {
   readonly ref: AssetRef
+  /** The generation was announced and is lost: other bytes in its place are nobody's until they are announced. */
+  readonly isAwaited: boolean
 }
 
 const failed = (failure: Failure) => new StoreError({ failure, cause: failure.message })
@@ -39,9 +42,9 @@ export const make = (options: {
   const { assets, attempt, heals, index, own, recentWrites } = options
 
   const partOf = (ref: AssetRef, store: string, key: string) =>
-    Effect.map(assets.read(ref), ({ latest }): OwnedPart | undefined => {
-      const part = latest?.parts.find((candidate) => candidate.store === store && candidate.key === key)
-      return part === undefined ? undefined : { ...part, ref }
+    Effect.map(assets.read(ref), (state): OwnedPart | undefined => {
+      const part = state.latest?.parts.find((candidate) => candidate.store === store && candidate.key === key)
+      return part === undefined ? undefined : { ...part, ref, isAwaited: isAwaited(state) }
     })
 
   /** What the newest generations say of the object: of the asset that owns it, then of the declared input. */
@@ -61,7 +64,8 @@ export const make = (options: {
    * Bytes that nothing known at first accounts for, read again: a transfer may be at fault, or they were remade
    * meanwhile. Answers what is there if the newest generation, or nobody, says otherwise; else fails with whose fault
    * it is: ours (`corrupt`), somebody else's (`changed_outside`), or nobody's yet: a write that may still be recorded is
-   * waited for (`unrecorded_write`), and one whose step has ended without recording it is ours.
+   * waited for (`unrecorded_write`), as is what the source of a lost asset may still announce (`unannounced`), and one
+   * whose step has ended without recording it is ours.
    */
   const judged = Effect.fnUntraced(function* (opened: ObjectStore, key: string) {
     const store = opened.name
@@ -89,6 +93,9 @@ export const make = (options: {
     if (writer !== undefined) {
       const message = `${store}/${key} was overwritten by step ${writer.stepId} of run ${writer.runId}, which did not record it`
       return yield* failed({ class: "corrupt", code: "overwritten", message, ...here })
+    }
+    if (part.isAwaited) {
+      return yield* failed({ class: "asset_missing", code: "unannounced", message: otherBytes(part), ...here })
     }
     const message = `${store}/${key} was changed by somebody else: its etag is ${etag}, ours was ${part.etag}`
     return yield* failed({ class: "permanent", code: "changed_outside", message, ...here })

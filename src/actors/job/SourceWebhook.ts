@@ -3,7 +3,7 @@ import { exchange, urlFault } from "../../capabilities/HttpExchange.ts"
 import { type Failure, storable } from "../../domain/Failure.ts"
 import { requestTimeoutDefaultMs } from "../../domain/HttpStep.ts"
 import type { Source } from "../../domain/Source.ts"
-import * as HttpSecrets from "./HttpSecrets.ts"
+import * as UrlSecrets from "../../capabilities/UrlSecrets.ts"
 import { type HttpSettings, refusal, secretsOf } from "./HttpStep.ts"
 
 /** What is sent to a source's webhook, as JSON. */
@@ -44,11 +44,11 @@ export const call = (
     }
     url.hash = ""
     const { host, origin } = url
-    const secrets = HttpSecrets.make(values)
-    /** The URL may be a secret as a whole: only its origin gets into the log. */
-    const hidden = ({ message, url: _url, ...rest }: Failure): Failure => {
-      const shown = message.replaceAll(url.href, `${origin}/…`)
-      return storable({ ...rest, message: secrets.hides(shown), url: origin })
+    const visited: Array<URL> = [url]
+    /** The URL may be a secret as a whole, as may those of its redirects: only their origins get into the log. */
+    const hidden = ({ message, url: failed, ...rest }: Failure): Failure => {
+      const { shown } = UrlSecrets.make(visited, values)
+      return storable({ ...rest, message: shown(message), url: URL.parse(failed ?? url.href)?.origin ?? origin })
     }
     const headers: Record<string, string> = { accept: "*/*", "content-type": "application/json" }
     const secret = new Set<string>()
@@ -66,7 +66,8 @@ export const call = (
       body: Buffer.from(JSON.stringify(asked)),
       accepts: (status: number) => (status >= 200 && status < 300) || losesBody(status),
       bytesMax: answerBytesMax,
-      beyondBytes: secrets.lengthMax
+      beyondBytes: UrlSecrets.make(visited, values).lengthMax,
+      visits: (next: URL) => void visited.push(next)
     }
     const sent = Effect.timeoutOrElse(exchange(settings.access, request), {
       duration: Duration.millis(requestTimeoutDefaultMs),
@@ -78,8 +79,8 @@ export const call = (
     const response = yield* Effect.mapError(sent, hidden)
     if (losesBody(response.status)) {
       const what = `redirects with ${response.status}, which loses what is sent; name the address that it stands for`
-      return yield* Effect.fail(hidden(permanent("http_redirects", `the webhook at ${host} ${what}`)))
+      return yield* Effect.fail({ ...permanent("http_redirects", `the webhook at ${host} ${what}`), url: origin })
     }
-    const refused = refusal(request, response, secrets)
+    const refused = refusal(request, response, UrlSecrets.make(visited, values))
     if (refused !== undefined) return yield* Effect.fail(hidden(refused))
   })

@@ -83,7 +83,8 @@ export type Unstamped =
       readonly wanted: boolean
       readonly asked?: number | undefined
     }
-  | { readonly _tag: "Tick"; readonly random: number }
+  /** `seen`: what there is in place of the announcement that a source was asked for. */
+  | { readonly _tag: "Tick"; readonly random: number; readonly seen?: string | undefined }
   | { readonly _tag: "Release"; readonly released: number }
   | { readonly _tag: "Retry" }
   | { readonly _tag: "Cancel"; readonly reason: string }
@@ -321,7 +322,8 @@ const primary = (command: Command, state: State): Decision => {
         state.recheck === null || state.phase === "starting"
           ? `took longer than attemptTimeoutMs (${state.attemptTimeoutMs})`
           : `asked the source, which did not announce ${assetName(state)} within attemptTimeoutMs (${state.attemptTimeoutMs})`
-      const message = `attempt ${state.attempt} ${what}`
+      const seen = command.seen === undefined ? "" : `: ${command.seen}`
+      const message = `attempt ${state.attempt} ${what}${seen}`
       return Result.succeed(attemptFailed(state, { class: "transient", code: "timeout", message }, command.random, now))
     }
     case "Release":

@@ -1,5 +1,5 @@
 import { DateTime } from "effect"
-import { shownPartition } from "../run/RunView.ts"
+import { shownFailure, shownPartition } from "../run/RunView.ts"
 import { type State, waiters } from "./RecoveryState.ts"
 
 const iso = (epochMs: number | null): string | null =>
@@ -32,7 +32,7 @@ export const view = (state: State, streamVersion: number) => ({
   waiters: waiters(state, 0, 100),
   producerRunId: state.producerRunId,
   reasonCode: state.reasonCode,
-  failure: state.failure,
+  failure: state.failure === null ? null : shownFailure(state.failure),
   chain: state.allParents.map((recoveryId) => ({
     recoveryId,
     settled: state.settledParents.some((parent) => parent.recoveryId === recoveryId)

@@ -38,7 +38,8 @@ const iso = (epochMs: number | undefined): string | null =>
 export const shownPartition = (partitionKey: string | undefined): string | null =>
   partitionKey === undefined || partitionKey === "" ? null : partitionKey
 
-const shownFailure = ({ asset, ...failure }: Failure) => ({
+/** A failure as it is shown, its asset as everywhere. */
+export const shownFailure = ({ asset, ...failure }: Failure) => ({
   ...failure,
   ...(asset === undefined
     ? {}

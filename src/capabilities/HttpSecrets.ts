@@ -1,5 +1,5 @@
 import type { Schema } from "effect"
-import type { JsonObject } from "../../domain/JsonBounds.ts"
+import type { JsonObject } from "../domain/JsonBounds.ts"
 import { bytesPerByteMax, formsOf, readings } from "./SecretForms.ts"
 
 /** Values of one request that must not be seen again, and what is shown in their place. */
@@ -25,10 +25,11 @@ interface Span {
   readonly name: string
 }
 
-/** `values`: by the name of the variable. A service may send back what it was sent, also in another notation. */
-export const make = (values: ReadonlyMap<string, string>): Secrets => {
-  const secrets = [...values].flatMap(([name, value]) => formsOf(value).map((form) => ({ name, form })))
-  const lengthMax = Math.max(0, ...[...values.values()].map((value) => Buffer.byteLength(value))) * bytesPerByteMax
+/** `values`: each after the name that is shown in its place, as that of its variable. A service may send back what it was sent, also in another notation. */
+export const make = (values: Iterable<readonly [name: string, value: string]>): Secrets => {
+  const given = [...values]
+  const secrets = given.flatMap(([name, value]) => formsOf(value).map((form) => ({ name, form })))
+  const lengthMax = Math.max(0, ...given.map(([, value]) => Buffer.byteLength(value))) * bytesPerByteMax
 
   const spansOf = (text: string, isCut: boolean): ReadonlyArray<Span> => {
     const spans: Array<Span> = []
