@@ -119,8 +119,19 @@ const told = (thrown: unknown): readonly [problem: string, trace: string | null]
   // Node's own findings (a package that is not there, syntax that cannot be stripped) say everything in their message.
   if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND")
     return [`cannot be loaded: ${firstLine(thrown.message)}`, null]
-  if (thrown instanceof SyntaxError) return [`cannot be loaded: ${firstLine(thrown.message)}`, ownTrace(thrown)]
+  if (thrown instanceof SyntaxError) {
+    const place = placeOf(thrown)
+    if (place !== null) return [`cannot be loaded: ${place}: ${firstLine(thrown.message)}`, null]
+    // Without frames nobody's code was run: the message is all that there is.
+    if (!/\n {4}at /.test(ownTrace(thrown))) return [`cannot be loaded: ${firstLine(thrown.message)}`, null]
+  }
   return [`threw at import: ${firstLine(thrown.message)}`, ownTrace(thrown)]
+}
+
+/** File and line of the text that cannot be read, which Node puts before the error: the app's, or one that it imports. */
+const placeOf = ({ stack }: Error): string | null => {
+  const [, url, line] = /^(file:\/\/\S+):(\d+)\n/.exec(stack ?? "") ?? []
+  return url === undefined ? null : `${fileURLToPath(url)}:${line}`
 }
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? ""

@@ -23,6 +23,8 @@ const usageTags: ReadonlySet<unknown> = new Set([
   "AlreadyServed",
   "ListenFailed",
   "FileUnusable",
+  "NoSuchStream",
+  "NotBegun",
   "ImportRefused",
   "RemoteRefused",
   "ShowHelp"

@@ -1,8 +1,10 @@
 import { Console, Effect, Schema } from "effect"
 import type { RecoveryChain } from "../http/api/RecoveryChain.ts"
 import { RecoveryChain as RecoveryChainSchema } from "../http/api/RecoveryChain.ts"
+import * as AssetName from "./AssetName.ts"
 import * as Remote from "./Remote.ts"
 import type { ClientSettings } from "./Settings.ts"
+import { SettingInvalid } from "./SettingText.ts"
 import { rows, table } from "./Table.ts"
 
 export interface InspectOptions {
@@ -34,9 +36,14 @@ export const run = Effect.fn("Inspect.run")(function* (settings: ClientSettings,
 
 /** Shows an asset, or one partition of it. */
 export const asset = Effect.fn("Inspect.asset")(function* (settings: ClientSettings, options: InspectOptions) {
-  const { at, id, json, partition } = options
+  const { at, json, partition } = options
+  const { assetId, partitionKey = partition } = yield* Effect.fromResult(AssetName.parse(options.id, "id"))
+  if (partition !== undefined && partition !== partitionKey) {
+    const message = `--partition: ${options.id} names another partition: leave out one of the two`
+    return yield* new SettingInvalid({ setting: "--partition", message })
+  }
   const remote = yield* Remote.connect(settings)
-  const path = `/assets/${encodeURIComponent(id)}${query({ partitionKey: partition, at })}`
+  const path = `/assets/${encodeURIComponent(assetId)}${query({ partitionKey, at })}`
   const { data } = yield* remote.call(Thing, "GET", path)
   yield* Console.log(json ? JSON.stringify(data) : facts(data))
 })

@@ -24,7 +24,12 @@ const thing = (kind: "run" | "recovery", description: string) =>
 
 const asset = Command.make(
   "asset",
-  { id: id("asset"), partition: text("partition", "KEY", "Its partition"), at, ...remote },
+  {
+    id: Argument.String("id").pipe(Argument.withDescription("ASSET or ASSET[PARTITION]; quote the brackets")),
+    partition: text("partition", "KEY", "Its partition, where the id does not name it"),
+    at,
+    ...remote
+  },
   Effect.fnUntraced(function* ({ at, id, json, partition, ...flags }) {
     const settings = yield* Effect.fromResult(Settings.client(Flags.given(flags)))
     const Inspect = yield* Effect.promise(() => import("./Inspect.ts"))

@@ -93,6 +93,8 @@ const settled = Effect.fnUntraced(function* (remote: Remote.Remote, number: numb
   }
 })
 
+const counted = (count: number): string => `${count} ${count === 1 ? "finding" : "findings"}`
+
 const nameOf = ({ assetId, partitionKey }: Finding) => (partitionKey === null ? assetId : `${assetId}[${partitionKey}]`)
 
 const lines = ({ data, last }: typeof Findings.Type): ReadonlyArray<string> => {
@@ -113,7 +115,7 @@ const report = Effect.fnUntraced(function* (found: typeof Findings.Type, json: b
   const looked = last === null ? "nothing was checked yet" : `${last.looked} looked at`
   const busy = last !== null && last.inProgress > 0 ? `, ${last.inProgress} in progress` : ""
   const failed = last !== null && last.failedCount > 0 ? `, ${last.failedCount} could not be judged` : ""
-  yield* Console.log(`${data.length} findings (${found.state}): ${looked}${busy}${failed}`)
+  yield* Console.log(`${counted(data.length)} (${found.state}): ${looked}${busy}${failed}`)
   for (const line of lines(found)) yield* Console.log(line)
   for (const { assets, message, store } of last?.unreadable ?? []) {
     yield* Console.log(`  store ${store} could not be read (${assets} assets): ${message}`)
@@ -123,7 +125,7 @@ const report = Effect.fnUntraced(function* (found: typeof Findings.Type, json: b
 const judged = ({ data, last }: typeof Findings.Type) => {
   const unseen = (last?.unreadable ?? []).length + (last?.failedCount ?? 0)
   if (data.length === 0 && unseen === 0) return Effect.void
-  const what = data.length === 0 ? "not everything could be looked at" : `${data.length} findings`
+  const what = data.length === 0 ? "not everything could be looked at" : counted(data.length)
   return Effect.fail(new IntegrityViolated({ message: `integrity: ${what}` }))
 }
 

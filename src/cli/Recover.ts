@@ -1,4 +1,5 @@
 import { Console, Effect, Schema } from "effect"
+import * as AssetName from "./AssetName.ts"
 import * as Remote from "./Remote.ts"
 import type { ClientSettings } from "./Settings.ts"
 import { SettingInvalid } from "./SettingText.ts"
@@ -54,15 +55,12 @@ export const either = Effect.fn("Recover.either")(function* (
 ) {
   if (runId !== null && asset === null) return yield* run(settings, runId, json)
   if (runId !== null || asset === null) {
-    const message = "--asset: name a run, or an asset with --asset, and not both"
-    return yield* new SettingInvalid({ setting: "--asset", message })
+    const both = "a run and --asset are given: name one of the two"
+    const message = runId === null ? "nothing is named: give the id of a run, or an asset with --asset" : both
+    return yield* new SettingInvalid({ setting: runId === null ? "run" : "--asset", message })
   }
-  const matched = /^([^[\]]+)(?:\[([^[\]]+)\])?$/.exec(asset)
-  if (matched === null) {
-    const message = `--asset: must be ASSET or ASSET[PARTITION], such as 'orders.raw[2026-01]', not ${JSON.stringify(asset)}`
-    return yield* new SettingInvalid({ setting: "--asset", message })
-  }
-  yield* ofAsset(yield* Remote.connect(settings), matched[1]!, matched[2], json)
+  const { assetId, partitionKey } = yield* Effect.fromResult(AssetName.parse(asset, "--asset"))
+  yield* ofAsset(yield* Remote.connect(settings), assetId, partitionKey, json)
 })
 
 /** Goes the way that is open: the recovery that there is, else a run of the producer. */

@@ -1,6 +1,7 @@
 import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { EventStore, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import * as PgEventStore from "../eventstore/PgEventStore.ts"
+import { notYetLine } from "../http/AsOf.ts"
 import { viewOf } from "../http/EventShape.ts"
 import * as LogAccess from "./LogAccess.ts"
 import * as Replayers from "./Replayers.ts"
@@ -14,6 +15,9 @@ export class NoSuchStream extends Schema.TaggedError<NoSuchStream>()("NoSuchStre
   }
 }
 
+/** The stream began later than the time or position up to which it is asked for. */
+export class NotBegun extends Schema.TaggedError<NotBegun>()("NotBegun", { message: Schema.String }) {}
+
 export interface Options {
   readonly stream: string
   /** A position or an ISO time: events after it are left out. */
@@ -21,18 +25,19 @@ export interface Options {
   readonly json: boolean
 }
 
-type Until = (event: RecordedEvent) => boolean
+/** A position, or a time in epoch ms; null: now. */
+type At = Position | number | null
 
 const pageSize = 1_000
 
 /** Prints every event of a stream, and the state that they fold to with the actor's own decider. */
 export const run = Effect.fn("Replay.run")(function* (settings: DatabaseSettings, options: Options) {
-  const until = yield* Effect.fromResult(untilOf(options.at))
+  const at = yield* Effect.fromResult(atOf(options.at))
   const log = PgEventStore.layer.pipe(Layer.provide(LogAccess.existing(settings)))
-  yield* replay(options, until).pipe(Effect.provide(log))
+  yield* replay(options, at).pipe(Effect.provide(log))
 })
 
-const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Until) {
+const replay = Effect.fnUntraced(function* ({ json, stream }: Options, at: At) {
   const log = yield* EventStore
   const replayer = Replayers.of(stream.split("-")[0] ?? "")
   const kept: Array<RecordedEvent> = []
@@ -40,7 +45,11 @@ const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Un
   while (true) {
     const page = yield* log.read(stream, version, pageSize)
     if (version === 0 && page.length === 0) return yield* new NoSuchStream({ stream })
-    const events = page.filter(until)
+    const events = page.filter((event) => isUntil(event, at))
+    const [first] = page
+    if (version === 0 && events.length === 0 && at !== null && first !== undefined) {
+      return yield* new NotBegun({ message: notYetLine(stream.replace("-", " "), at, first) })
+    }
     // Shown before they are folded: an event that cannot be decoded is then the last one on the screen.
     if (json) kept.push(...events)
     else for (const event of events) yield* Console.log(lineOf(event))
@@ -51,8 +60,8 @@ const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Un
   const state = replayer?.state() ?? null
   if (json) {
     const last = kept.at(-1)
-    const at = { version: last?.streamVersion ?? 0, position: last?.position ?? null }
-    return yield* Console.log(JSON.stringify({ stream, ...at, events: kept.map(viewOf), state }))
+    const place = { version: last?.streamVersion ?? 0, position: last?.position ?? null }
+    return yield* Console.log(JSON.stringify({ stream, ...place, events: kept.map(viewOf), state }))
   }
   if (replayer === null) return yield* Console.log("\nstreams of this category have no folded state")
   yield* Console.log(`\nstate:\n${JSON.stringify(state, null, 2)}`)
@@ -61,11 +70,12 @@ const replay = Effect.fnUntraced(function* ({ json, stream }: Options, until: Un
 const lineOf = ({ payload, position, recordedAt, streamVersion, type }: RecordedEvent): string =>
   `${streamVersion}  ${DateTime.formatIso(DateTime.makeUnsafe(recordedAt))}  ${position}  ${type}  ${payload}`
 
-const untilOf = (at: string | null): Result.Result<Until, SettingInvalid> => {
-  if (at === null) return Result.succeed(() => true)
-  if (Schema.is(Position)(at)) return Result.succeed((event) => event.position <= at)
+const isUntil = (event: RecordedEvent, at: At): boolean =>
+  at === null || (typeof at === "number" ? event.recordedAt <= at : event.position <= at)
+
+const atOf = (at: string | null): Result.Result<At, SettingInvalid> => {
+  if (at === null || Schema.is(Position)(at)) return Result.succeed(at)
   const time = /^\d{4}-\d{2}-\d{2}/.test(at) ? DateTime.make(at) : Option.none()
   if (Option.isNone(time)) return Result.fail(invalid("--at", "a position or an ISO 8601 time", at))
-  const untilMs = DateTime.toEpochMillis(time.value)
-  return Result.succeed((event) => event.recordedAt <= untilMs)
+  return Result.succeed(DateTime.toEpochMillis(time.value))
 }

@@ -12,6 +12,7 @@ import type { SigningSettings } from "./Signing.ts"
 import * as SettingText from "./SettingText.ts"
 import * as TelemetryEnv from "./TelemetryEnv.ts"
 import type { Given, SettingInvalid } from "./SettingText.ts"
+import * as UnknownVariables from "./UnknownVariables.ts"
 
 /** Where the database is; both are kept because the data directory holds more than the embedded database. */
 export interface DatabaseSettings {
@@ -256,7 +257,11 @@ const refuseLater = (given: Given): void => {
 
 const notices = (given: Given): ReadonlyArray<string> => {
   const admin = SettingText.textOf(given, Catalogue.access.adminToken)
-  return admin !== undefined && admin.text.length < AdminToken.lengthSound
-    ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
-    : []
+  const unknown = UnknownVariables.notice(given)
+  return [
+    ...(admin !== undefined && admin.text.length < AdminToken.lengthSound
+      ? [`${admin.name} has fewer than ${AdminToken.lengthSound} characters: a token so short can be guessed`]
+      : []),
+    ...(unknown === null ? [] : [unknown])
+  ]
 }

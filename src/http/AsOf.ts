@@ -1,6 +1,6 @@
 import { DateTime, Effect, Schema } from "effect"
 import type { NotFound } from "../actors/Engine.ts"
-import { type EventStore, type LogUnavailable, Position } from "../eventstore/EventStore.ts"
+import { type EventStore, type LogUnavailable, Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { answer } from "./Answer.ts"
 import { type Fault, InvalidInputProblem, NotFoundProblem } from "./api/Problems.ts"
 
@@ -49,9 +49,13 @@ const notYet = Effect.fnUntraced(function* (
   const [first] = yield* answer(store.read(streamName, 0, 1))
   if (first === undefined) return yield* problem
   const { id, kind } = problem
-  const when = typeof at === "number" ? iso(at) : at
-  const began = `it began at ${iso(first.recordedAt)}, position ${first.position}`
-  return yield* new NotFoundProblem({ detail: `There was no ${kind} ${id} yet at ${when}: ${began}`, kind, id })
+  return yield* new NotFoundProblem({ detail: notYetLine(`${kind} ${id}`, at, first), kind, id })
 })
+
+/** That there was no `thing` at `at`, and when its `first` event came. */
+export const notYetLine = (thing: string, at: Position | number, first: RecordedEvent): string => {
+  const when = typeof at === "number" ? iso(at) : at
+  return `There was no ${thing} yet at ${when}: it began at ${iso(first.recordedAt)}, position ${first.position}`
+}
 
 const iso = (epochMs: number): string => DateTime.formatIso(DateTime.makeUnsafe(epochMs))

@@ -25,7 +25,7 @@ export const layer = (corsOrigins: ReadonlyArray<string>) => {
         const refusal = EdgeRules.refusalOf(request)
         const asked = refusal === undefined ? httpEffect : problem(refusal)
         const answered = Effect.catchCause(asked, (cause) => recover(request, cause))
-        const shared = forOrigins === null || request.headers.origin === undefined ? answered : forOrigins(answered)
+        const shared = forOrigins === null ? answered : forOrigins(request, answered)
         return RequestTelemetry.around(
           request,
           Effect.map(shared, (response) => withHeaders(request, response))
@@ -57,7 +57,7 @@ const withHeaders = (
   return HttpServerResponse.setHeaders(response, {
     ...securityHeaders,
     // A page knows which of its own parts it needs; it says so itself.
-    ...(isPage(response) ? { "content-security-policy": pagePolicy(response) } : {}),
+    ...(isPage(response) ? { "content-security-policy": pagePolicy(response), ...pageReferrer(response) } : {}),
     ...(EdgeRules.isTls(request) ? { "strict-transport-security": `max-age=${hstsMaxAgeS}` } : {}),
     ...(response.status === 401 ? { "www-authenticate": 'Bearer realm="kintsugi"' } : {}),
     ...(response.status === 503 ? { "retry-after": retryAfterSeconds } : {}),
@@ -75,6 +75,10 @@ const pagePolicy = ({ headers }: HttpServerResponse.HttpServerResponse): string 
   const always = ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
   return [own, ...always.filter((rule) => !own.includes(rule.split(" ")[0]!))].join("; ")
 }
+
+/** A page whose forms are to be known as its own tells this server, and nobody else, where they come from. */
+const pageReferrer = ({ headers }: HttpServerResponse.HttpServerResponse) =>
+  headers["referrer-policy"] === "same-origin" ? { "referrer-policy": "same-origin" } : {}
 
 const recover = (
   request: HttpServerRequest.HttpServerRequest,

@@ -1,4 +1,5 @@
-import { HttpMiddleware, type HttpServerRequest } from "effect/http"
+import { Effect } from "effect"
+import { HttpMiddleware, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { IncomingMessage } from "node:http"
 import { TLSSocket } from "node:tls"
 import { InvalidInputProblem } from "./api/Problems.ts"
@@ -47,12 +48,22 @@ const corsMaxAgeS = 600
  * Lets pages of these origins, and of no others, read answers. They bring their token in a header: cookies stay at
  * home, so that no page acts for whoever is signed in elsewhere.
  */
-export const cors = (origins: ReadonlyArray<string>) =>
-  HttpMiddleware.cors({
+export const cors = (origins: ReadonlyArray<string>) => {
+  const named = new Set(origins)
+  const allow = HttpMiddleware.cors({
     // A function, so that a single origin is not told to everybody.
-    allowedOrigins: (origin) => origins.includes(origin),
+    allowedOrigins: (origin) => named.has(origin),
     allowedMethods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
     allowedHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Traceparent"],
     exposedHeaders: ["Location", "Retry-After", "WWW-Authenticate"],
     maxAge: corsMaxAgeS
   })
+  return <E, R>(
+    { headers: { origin } }: HttpServerRequest.HttpServerRequest,
+    answered: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> => {
+    if (origin === undefined) return answered
+    // Others are told nothing: not even which headers they could read.
+    return named.has(origin) ? allow(answered) : Effect.map(answered, HttpServerResponse.setHeader("vary", "Origin"))
+  }
+}

@@ -170,10 +170,26 @@ describe("loading an app module", () => {
       write("absent.ts", `import "lodash-not-here"\nexport default 1`),
       write("misnamed.ts", `import { defineAp } from "kintsugi"\nexport default defineAp`)
     )
-    assert.match(syntax?.trace ?? "", /syntax\.ts:1/)
-    assert.match(enumeration?.message ?? "", /enum\.ts cannot be loaded: TypeScript enum is not supported/)
+    assert.match(syntax?.message ?? "", /syntax\.ts cannot be loaded: \/.*syntax\.ts:1: \w/)
+    assert.match(
+      enumeration?.message ?? "",
+      /enum\.ts cannot be loaded: .*enum\.ts:1: TypeScript enum is not supported/
+    )
     assert.match(absent?.message ?? "", /absent\.ts cannot be loaded: Cannot find package 'lodash-not-here'/)
     assert.match(misnamed?.message ?? "", /does not provide an export named 'defineAp'/)
-    assert.match(misnamed?.trace ?? "", /misnamed\.ts:1/)
+    assert.match(misnamed?.message ?? "", /misnamed\.ts:1: /)
+    // The line names the place: there is no code of anybody's that a trace could lead to.
+    for (const told of [syntax, enumeration, absent, misnamed]) assert.isNull(told?.trace)
+  })
+
+  it("names the imported file that cannot be read, and keeps the trace of a text that the app itself parses", async () => {
+    write("broken.ts", "\n\nexport const a = {,}")
+    const [imported, parses] = await loadAll(
+      write("imports.ts", `import "./broken.ts"\nexport default 1`),
+      write("parses.ts", `\nexport default JSON.parse("{")`)
+    )
+    assert.match(imported?.message ?? "", /imports\.ts cannot be loaded: .*broken\.ts:3: \w/)
+    assert.match(parses?.message ?? "", /parses\.ts threw at import: /)
+    assert.match(parses?.trace ?? "", /parses\.ts:2/)
   })
 })

@@ -131,11 +131,21 @@ describe("commands on the database", () => {
     Effect.gen(function* () {
       const { dataDir } = yield* served
       const unknown = yield* run(["replay", "run-nobody"], dataDir)
-      assert.strictEqual(unknown.code, 1)
+      assert.strictEqual(unknown.code, 2, "as the commands that ask a server")
       assert.match(unknown.stderr, /^kintsugi: the log has no stream "run-nobody"; [^\n]+\n$/)
       const wrong = yield* run(["replay", "run-r1", "--at", "noon"], dataDir)
       assert.deepStrictEqual([wrong.code, wrong.stdout], [2, ""])
       assert.match(wrong.stderr, /^kintsugi: --at: must be a position or an ISO 8601 time, not "noon"\n$/)
+      const early = "00000000-0000000000000000-0000000000000000"
+      for (const [at, when] of [
+        ["2025-12-31", "2025-12-31T00:00:00.000Z"],
+        [early, early]
+      ] as const) {
+        const before = yield* run(["replay", "run-r1", "--at", at, "--json"], dataDir)
+        assert.deepStrictEqual([before.code, before.stdout], [2, ""], "no state is made up")
+        const began = `There was no run r1 yet at ${when}: it began at 2026-01-01T12:00:00.000Z, position `
+        assert.include(before.stderr, began)
+      }
     }).pipe(Effect.scoped)
   )
 

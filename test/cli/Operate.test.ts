@@ -133,12 +133,30 @@ describe("kintsugi recover", () => {
   it.live("ends with 2 when none or both are named, or the asset's brackets are not closed", () =>
     Effect.gen(function* () {
       const { asked, run } = yield* against({})
-      for (const args of [["recover"], ["recover", "r1", "--asset", "a"], ["recover", "--asset", "a[p"]]) {
+      for (const [args, line] of [
+        [["recover"], /^kintsugi: nothing is named: give the id of a run, or an asset with --asset\n$/],
+        [["recover", "r1", "--asset", "a"], /^kintsugi: a run and --asset are given: name one of the two\n$/],
+        [["recover", "--asset", "a[p"], /^kintsugi: --asset: must be ASSET or ASSET\[PARTITION\], [^\n]+\n$/],
+        [["inspect", "asset", "a[p"], /^kintsugi: id: must be ASSET or ASSET\[PARTITION\], [^\n]+\n$/],
+        [["inspect", "asset", "a[p]", "--partition", "q"], /^kintsugi: --partition: a\[p\] names another partition/]
+      ] as const) {
         const { code, stderr } = yield* run(...args)
         assert.strictEqual(code, 2)
-        assert.match(stderr, /^kintsugi: --asset: [^\n]+\n$/)
+        assert.match(stderr, line)
       }
       assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("kintsugi inspect asset", () => {
+  it.live("takes ASSET[PARTITION], as recover does, and the flag", () =>
+    Effect.gen(function* () {
+      const { run } = yield* against({ "GET /assets/f?partitionKey=a": [200, { data: { assetId: "f" } }] })
+      for (const args of [["f[a]"], ["f", "--partition", "a"], ["f[a]", "--partition", "a"]]) {
+        const told = { code: 0, stdout: "assetId  f\n", stderr: "" }
+        assert.deepStrictEqual(yield* run("inspect", "asset", ...args), told)
+      }
     }).pipe(Effect.scoped)
   )
 })

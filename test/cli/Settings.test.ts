@@ -89,6 +89,16 @@ describe("the settings of a server", () => {
     }
   })
 
+  it("name the variables that nothing reads, with the setting that may have been meant, and refuse none", () => {
+    const { notices } = all({
+      ...{ KINTSUGI_CONCURENCY: "4", KINTSUGI_REDIS_PASSWORD_OF_MINE: "x", KINTSUGI_PORT: "0", KINTSUGI_EMPTY: "" },
+      OTHER_SETTING: "1"
+    })
+    assert.deepStrictEqual(notices, [
+      "no setting is named so, and what it says is not heeded: KINTSUGI_CONCURENCY (did you mean KINTSUGI_CONCURRENCY?), KINTSUGI_REDIS_PASSWORD_OF_MINE; docs/CONFIGURATION.md lists them all"
+    ])
+  })
+
   it("remember by which name the database was given, for the faults that show later", () => {
     const url = "postgres://me@db/app"
     assert.strictEqual(all({ DATABASE_URL: url }).databaseSetting, "DATABASE_URL")

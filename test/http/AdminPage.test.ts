@@ -125,6 +125,24 @@ layer(page, { excludeTestServices: true })("/admin", (it) => {
     })
   )
 
+  it.effect("F84: no form of another site signs anybody in, also where the browser says only its Origin", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* Listening
+      const login = (headers: Record<string, string>) =>
+        Effect.map(form("/admin/login", `token=${token}`, headers), ({ status }) => status)
+      for (const origin of ["https://evil.example", `http://127.0.0.1:${port + 1}`, `${url}.evil.example`, "null"]) {
+        assert.strictEqual(yield* login({ origin }), 403, origin)
+        assert.strictEqual(yield* login({ origin, "sec-fetch-site": "none" }), 403, origin)
+      }
+      // With TLS at a proxy the scheme is another one than here.
+      for (const origin of [url, url.replace("http:", "https:")]) assert.strictEqual(yield* login({ origin }), 303)
+      // Behind a proxy that puts its own Host, the browser's word is what there is.
+      assert.strictEqual(yield* login({ origin: "https://kintsugi.example", "sec-fetch-site": "same-origin" }), 303)
+      const { headers } = yield* view(null)
+      assert.strictEqual(headers.get("referrer-policy"), "same-origin", "or the own form would come from null")
+    })
+  )
+
   it.effect("the session is an opaque id in a cookie that scripts and other sites do not get, Secure under TLS", () =>
     Effect.gen(function* () {
       const answer = yield* form("/admin/login", `token=${token}`)

@@ -152,6 +152,14 @@ describe("pages of other origins", () => {
         assert.isNull(headers.get("access-control-allow-origin"), other)
         const plain = yield* send("GET", "/api/v1/workflows", { headers: { origin: other } })
         assert.isNull(plain.headers.get("access-control-allow-origin"), other)
+        assert.include(plain.headers.get("vary") ?? "", "Origin")
+        for (const told of [headers, plain.headers]) {
+          assert.deepStrictEqual(
+            [...told.keys()].filter((name) => name.startsWith("access-control-")),
+            [],
+            other
+          )
+        }
       }
     }).pipe(Effect.provide(serverWith({ corsOrigins: [origin] })))
   )

@@ -73,16 +73,30 @@ const page = (text: string, status: number) =>
   HttpServerResponse.text(text, {
     status,
     contentType: "text/html; charset=utf-8",
-    headers: { "content-security-policy": contentSecurityPolicy }
+    // Without a referrer the page's own form would be sent with Origin: null, as one of a hidden site is.
+    headers: { "content-security-policy": contentSecurityPolicy, "referrer-policy": "same-origin" }
   })
 
 const elsewhere = (setCookie: string) =>
   HttpServerResponse.empty({ status: 303, headers: { location: "/admin", "set-cookie": setCookie } })
 
-/** Browsers say where a request comes from; a form of another site must not sign anybody in or out. */
+/**
+ * Browsers say where a request comes from; a form of another site must not sign anybody in or out. `Sec-Fetch-Site` goes
+ * first, because a proxy may have put another Host; over plain http it is not sent, and `Origin` tells.
+ */
 const isForeign = ({ headers }: HttpServerRequest.HttpServerRequest): boolean => {
-  const site = headers["sec-fetch-site"]
-  return site !== undefined && site !== "same-origin" && site !== "none"
+  const { host, origin, "sec-fetch-site": site } = headers
+  if (site === "same-origin") return false
+  if (site !== undefined && site !== "none") return true
+  return origin !== undefined && !isOwn(origin, host ?? "")
+}
+
+/** The scheme is left out: with TLS at a proxy it is not known here. */
+const isOwn = (origin: string, host: string): boolean => {
+  if (!URL.canParse(origin)) return false
+  const { host: theirs, protocol } = new URL(origin)
+  const ours = `${protocol}//${host}`
+  return theirs !== "" && URL.canParse(ours) && new URL(ours).host === theirs
 }
 
 const cookie = (request: HttpServerRequest.HttpServerRequest, value: string, maxAge: number | null): string =>
