@@ -4,7 +4,7 @@ import { keyOf, namesOf } from "../domain/integrity/Finding.ts"
 import { actorId } from "../domain/integrity/IntegrityDemand.ts"
 import type { State } from "../domain/integrity/IntegrityState.ts"
 import { type FindingView, findingView } from "../domain/integrity/IntegrityView.ts"
-import { EventStore, type Position, type RecordedEvent } from "../eventstore/EventStore.ts"
+import { EventStore, type LogUnavailable, type Position, type RecordedEvent } from "../eventstore/EventStore.ts"
 import * as Actors from "./Actors.ts"
 import { commandRules, metadataOf } from "./CommandRules.ts"
 import type { Caller } from "./Engine.ts"
@@ -63,13 +63,13 @@ export const make = Effect.gen(function* () {
   const begunBy = Effect.fnUntraced(function* ({ check, streamVersion }: Claim) {
     let after = streamVersion
     while (true) {
-      const page = yield* Effect.orDie(log.read(streamName, after, pageEvents))
+      const page = yield* log.read(streamName, after, pageEvents)
       if (page.length === 0) return null
       for (const recorded of page) {
         after = recorded.streamVersion
         const event = decode(recorded)
         if (event._tag !== "IntegrityCheckEnded" || event.check < check) continue
-        const [next] = yield* Effect.orDie(log.read(streamName, after, 1))
+        const [next] = yield* log.read(streamName, after, 1)
         const repair = next === undefined ? null : decode(next)
         return next !== undefined && repair?._tag === "IntegrityRepairRequested"
           ? { ...repair, position: next.position }
@@ -79,7 +79,7 @@ export const make = Effect.gen(function* () {
   })
 
   /** Waits for the check, for a while, and answers what the repair after it is about. */
-  const outcomeOf = Effect.fnUntraced(function* (claim: Claim): Effect.fn.Return<Recovered> {
+  const outcomeOf = Effect.fnUntraced(function* (claim: Claim): Effect.fn.Return<Recovered, LogUnavailable> {
     const ended = yield* Effect.repeat(read, {
       until: ({ last }) => (last?.check ?? 0) >= claim.check,
       schedule: spaced
@@ -97,7 +97,9 @@ export const make = Effect.gen(function* () {
     return { ...namesOf([]), inProgress, findings, position: isClean ? null : claim.position }
   })
 
-  const recover = Effect.fnUntraced(function* (caller: Caller | undefined): Effect.fn.Return<Recovered> {
+  const recover = Effect.fnUntraced(function* (
+    caller: Caller | undefined
+  ): Effect.fn.Return<Recovered, LogUnavailable> {
     // Of one command sent twice at once both have the answer.
     const claim = caller?.commandId ?? (yield* randomClaim)
     const answer = yield* actor.execute(actorId, { _tag: "RequestRepair", claim }, metadataOf(caller))
