@@ -120,6 +120,21 @@ export const endForth = (spec: Spec, atMs: number, count: number, untilMs: numbe
   return end
 }
 
+/** Longest window of each kind, but for the days around a change of clocks, in ms. */
+const usualMsMax: { readonly [granularity in Spec["granularity"]]: number } = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  week: 7 * 86_400_000,
+  month: 31 * 86_400_000
+}
+/** Clocks change so seldom that this part of a time consists of usual windows. */
+const usualShare = 0.98
+
+/** At least so many windows lie between two instants; found without looking at any. */
+const countAtLeast = ({ granularity }: Spec, fromMs: number, toMs: number): number =>
+  Math.max(0, Math.floor(((toMs - fromMs) / usualMsMax[granularity]) * usualShare) - 2)
+
 /** The windows that share an instant with `fromMs <= instant < toMs`, oldest first. Fails when they are more than `max`. */
 export const windowsBetween = (
   spec: Spec,
@@ -127,6 +142,8 @@ export const windowsBetween = (
   toMs: number,
   max: number
 ): Result.Result<ReadonlyArray<Window>, string> => {
+  const least = countAtLeast(spec, fromMs, toMs)
+  if (least > max) return Result.fail(`must span at most ${max} windows: there are more than ${least}`)
   const windows: Array<Window> = []
   for (let at = fromMs; at < toMs; ) {
     const window = windowAt(spec, at)

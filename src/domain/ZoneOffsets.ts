@@ -5,8 +5,10 @@ const dayMs = 86_400_000
 /** How far local time may be from UTC, in ms: no zone was ever more than 15:57 away. */
 export const offsetMsMax = 16 * 3_600_000
 
-/** How many days a zone remembers (54 years); then it starts anew. */
-const daysRemembered = 20_000
+/** What is asked about at once: no zone has changed twice within four days (tzdata 2025b). */
+const spanMs = 3 * dayMs
+/** How many spans a zone remembers (164 years); then it starts anew. */
+const spansRemembered = 20_000
 /** How many zones are remembered: twice as many as the tz database has names. */
 const zonesRemembered = 1200
 
@@ -17,10 +19,10 @@ export interface Stretch {
   readonly offsetMs: number
 }
 
-/** The offsets of one IANA zone. Asking the runtime costs some µs an instant, so each UTC day is asked about once. */
+/** The offsets of one IANA zone. Asking the runtime costs some 10 µs an instant: each span of days is asked about once. */
 export interface ZoneOffsets {
   readonly id: string
-  /** The stretch that holds the instant. It may end at a UTC midnight without any change there. */
+  /** The stretch that holds the instant. It may end without any change there. */
   readonly at: (instantMs: number) => Stretch
 }
 
@@ -53,32 +55,44 @@ const utc: ZoneOffsets = { id: "UTC", at: () => always }
 /** A cache and nothing else: what is in it follows from the zone's name alone. */
 const zones = new Map<string, ZoneOffsets>()
 
+/** `next`: the offset right after it. */
+interface Known extends Stretch {
+  readonly next: number
+}
+
 const remembering = (zone: DateTime.TimeZone.Named): ZoneOffsets => {
   const offsetAt = (instantMs: number) => DateTime.zonedOffset(DateTime.makeZonedUnsafe(instantMs, { timeZone: zone }))
-  const days = new Map<number, ReadonlyArray<Stretch>>()
-  const ofDay = (day: number): ReadonlyArray<Stretch> => {
-    const known = days.get(day)
+  const spans = new Map<number, ReadonlyArray<Known>>()
+  const ofSpan = (span: number): ReadonlyArray<Known> => {
+    const known = spans.get(span)
     if (known !== undefined) return known
-    if (days.size >= daysRemembered) days.clear()
-    const made = stretches(day * dayMs, (day + 1) * dayMs, offsetAt)
-    days.set(day, made)
+    if (spans.size >= spansRemembered) spans.clear()
+    // Where one span ends the next begins, which is asked about once.
+    const before = spans.get(span - 1)?.at(-1)?.next ?? offsetAt(span * spanMs)
+    const after = spans.get(span + 1)?.[0]?.offsetMs ?? offsetAt((span + 1) * spanMs)
+    const made = stretches(span * spanMs, (span + 1) * spanMs, before, after, offsetAt)
+    spans.set(span, made)
     return made
   }
   return {
     id: zone.id,
     at: (instantMs) => {
-      const found = ofDay(Math.floor(instantMs / dayMs))
+      const found = ofSpan(Math.floor(instantMs / spanMs))
       for (const stretch of found) if (instantMs < stretch.until) return stretch
       return found[found.length - 1]!
     }
   }
 }
 
-/** The stretches of a UTC day. Changes fall on whole seconds, and no two within four days in any zone (tzdata 2025b). */
-const stretches = (from: number, until: number, offsetAt: (instantMs: number) => number): ReadonlyArray<Stretch> => {
-  const before = offsetAt(from)
-  const after = offsetAt(until)
-  if (before === after) return [{ from, until, offsetMs: before }]
+/** The stretches of a span, from its offsets at both ends. Changes fall on whole seconds. */
+const stretches = (
+  from: number,
+  until: number,
+  before: number,
+  after: number,
+  offsetAt: (instantMs: number) => number
+): ReadonlyArray<Known> => {
+  if (before === after) return [{ from, until, offsetMs: before, next: after }]
   // The change is after `early` and not after `late`.
   let early = from
   let late = until
@@ -87,6 +101,6 @@ const stretches = (from: number, until: number, offsetAt: (instantMs: number) =>
     if (offsetAt(middle) === before) early = middle
     else late = middle
   }
-  const first = { from, until: late, offsetMs: before }
-  return late === until ? [first] : [first, { from: late, until, offsetMs: after }]
+  const first = { from, until: late, offsetMs: before, next: after }
+  return late === until ? [first] : [first, { from: late, until, offsetMs: after, next: after }]
 }

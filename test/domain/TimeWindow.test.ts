@@ -328,6 +328,38 @@ describe("TimeWindow", () => {
     assert.deepStrictEqual(range(2), Result.fail("must span at most 2 windows: 2026-01-03 is beyond"))
   })
 
+  it("lists decades of windows with few questions about the zone, and refuses centuries without any", () => {
+    const { formatToParts } = Intl.DateTimeFormat.prototype
+    let questions = 0
+    Intl.DateTimeFormat.prototype.formatToParts = function (date) {
+      questions++
+      return formatToParts.call(this, date)
+    }
+    try {
+      const days = spec("day", "Pacific/Chatham")
+      const range = (from: string) => TimeWindow.windowsBetween(days, ms(from), ms("2026-01-01"), 100_000)
+      const refused = Result.match(range("0226-01-01"), { onFailure: (text) => text, onSuccess: () => "" })
+      assert.match(refused, /^must span at most 100000 windows: there are more than 64\d{4}$/)
+      assert.strictEqual(questions, 0)
+      const listed = Result.getOrThrow(range("1986-01-01"))
+      assert.isAbove(questions, 0)
+      assert.isBelow(questions, listed.length / 2)
+    } finally {
+      Intl.DateTimeFormat.prototype.formatToParts = formatToParts
+    }
+  })
+
+  it("refuses no range by its length alone that has no more windows than were asked for", () => {
+    for (const granularity of ["minute", "hour", "day", "week", "month"] as const) {
+      for (const zone of ["Africa/Casablanca", "Pacific/Apia", "Australia/Lord_Howe", "America/St_Johns"]) {
+        const given = spec(granularity, zone)
+        const [from, to] = granularity === "minute" ? ["2011-12-01", "2012-01-08"] : ["2005-01-01", "2015-01-01"]
+        const count = Result.getOrThrow(TimeWindow.windowsBetween(given, ms(from), ms(to), 100_000)).length
+        assert.isTrue(Result.isSuccess(TimeWindow.windowsBetween(given, ms(from), ms(to), count)), zone)
+      }
+    }
+  })
+
   it("cuts a window at the ends of the years 1 to 9998, so that where it starts there is a window (F64)", () => {
     for (const timezone of ["Europe/Berlin", "Asia/Tokyo", "America/New_York", "UTC"]) {
       for (const [granularity, ...keys] of [

@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { isDeepStrictEqual } from "node:util"
 import type { Definition, Partitioning } from "../Definition.ts"
 import * as Id from "../Id.ts"
 import type { Problem } from "../JsonBounds.ts"
@@ -68,7 +69,16 @@ export const resolve = (
     return fault(path, `must be at most ${partitionsMax} partitions, not ${found.success.length}`)
   }
   const isGiven = selection !== "all" && "keys" in selection
-  const faults = membershipFaults(definition, found.success, now, isGiven ? (index) => `${path}.keys[${index}]` : null)
+  // Every window between two that may be is one that may be.
+  const isRange = selection !== "all" && "from" in selection
+  const judged = isRange ? subject?.partitioning : undefined
+  const faults = membershipFaults(
+    definition,
+    judged,
+    found.success,
+    now,
+    isGiven ? (index) => `${path}.keys[${index}]` : null
+  )
   return faults.length > 0 ? Result.fail(faults) : found
 }
 
@@ -137,15 +147,22 @@ const given = (keys: ReadonlyArray<string>): Found => {
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(keys)
 }
 
-/** Every run has its key for all that the workflow produces: each must be a partition of each. */
+/**
+ * Every run has its key for all that the workflow produces: each must be a partition of each. Of those that are
+ * partitioned as `judged` it is known.
+ */
 const membershipFaults = (
   definition: Pick<Definition, "steps">,
+  judged: Partitioning | undefined,
   keys: ReadonlyArray<string>,
   now: number,
   pathOf: ((index: number) => string) | null
 ): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
-  const assets = partitionedAssets(definition).map(({ assetId, partitioning }) => {
+  const others = partitionedAssets(definition).filter(
+    ({ partitioning }) => judged === undefined || !isDeepStrictEqual(partitioning, judged)
+  )
+  const assets = others.map(({ assetId, partitioning }) => {
     const allowed = partitioning.type === "static" ? new Set(partitioning.keys.map(Id.partitionKey)) : null
     return { assetId, partitioning, allowed }
   })
