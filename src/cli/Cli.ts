@@ -20,8 +20,10 @@ const serve = Command.make(
   { ...Flags.server, json: Flags.json },
   Effect.fnUntraced(function* ({ json, ...flags }) {
     const settings = yield* Effect.fromResult(Settings.all(Flags.given(flags)))
+    const level = Option.getOrElse(yield* GlobalFlag.LogLevel, () => settings.telemetry.log.level)
     const Serve = yield* Effect.promise(() => import("./Serve.ts"))
-    return yield* Serve.run(settings, json)
+    const log = { ...settings.telemetry.log, level }
+    return yield* Serve.run({ ...settings, telemetry: { ...settings.telemetry, log } }, json)
   })
 ).pipe(
   Command.withDescription(
@@ -42,6 +44,7 @@ const demo = Command.make(
     json: Flags.json
   },
   Effect.fnUntraced(function* ({ json, keep, ...flags }) {
+    const level = Option.getOrElse(yield* GlobalFlag.LogLevel, () => "Error" as const)
     // The demo is the embedded default, whatever database, bus and receiver of events this shell is set up for.
     const { DATABASE_URL: _database, OPENLINEAGE_URL: _receiver, REDIS_URL: _bus, ...env } = process.env
     const { dataDir, port } = yield* Effect.fromResult(Settings.all({ ...Flags.given(flags), env }))
@@ -57,7 +60,7 @@ const demo = Command.make(
         Serve.start(settings, { showToken: false })
       )
       // What the server has to say about its stores is what the demo shows anyway.
-    }).pipe(Effect.provideService(References.MinimumLogLevel, "Error"))
+    }).pipe(Effect.provideService(References.MinimumLogLevel, level))
     if (!json) return yield* play
     // What happens is told on stderr then, so that stdout is the result alone.
     const aside = { ...globalThis.console, log: globalThis.console.error }

@@ -1,5 +1,6 @@
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { Kind, Severity } from "../domain/Attention.ts"
 import * as Flags from "./Flags.ts"
 import * as Settings from "./Settings.ts"
 
@@ -13,6 +14,10 @@ const clientOf = (flags: { readonly [Name in keyof typeof Flags.client]: Option.
 })
 const filter = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
+
+/** Judged here, so that a fault names the flag and completions know the words. */
+const oneOf = (name: string, words: ReadonlyArray<string>) =>
+  Flag.Literals(name, words).pipe(Flag.withDescription("Only these"), Flag.optional)
 
 /** `kintsugi doctor`. */
 export const doctor = Command.make(
@@ -69,8 +74,8 @@ export const recover = Command.make(
 export const attention = Command.make(
   "attention",
   {
-    kind: filter("kind", "KIND", "Only these: run, recovery, materialization, store, projection or finding"),
-    severity: filter("severity", "SEVERITY", "Only these: warning, error or critical"),
+    kind: oneOf("kind", Kind.literals),
+    severity: oneOf("severity", Severity.literals),
     reason: filter("reason", "CODE", "Only this reason code"),
     workflow: filter("workflow", "SLUG", "Only this workflow"),
     asset: filter("asset", "ASSET", "Only this asset"),

@@ -68,6 +68,21 @@ describe("kintsugi attention", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("names the flag whose word is none, and the words", () =>
+    Effect.gen(function* () {
+      const { asked, run } = yield* against({})
+      for (const flag of ["kind", "severity"]) {
+        const { code, stderr } = yield* run("attention", `--${flag}`, "zz")
+        assert.strictEqual(code, 2)
+        assert.match(
+          stderr,
+          new RegExp(`^kintsugi: [^\\n]*--${flag}[^\\n]*${flag === "kind" ? "schedule" : "critical"}`)
+        )
+      }
+      assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("says that nobody is needed", () =>
     Effect.gen(function* () {
       const { run } = yield* against({ "GET /admin/attention?limit=200": [200, { data: [], nextCursor: null }] })
