@@ -40,10 +40,13 @@ export const commandRules = (log: EventStore["Service"]) => ({
     }),
 
   /** The place of the stream's newest event: for a command that had nothing left to do. */
-  positionOf: <State>(streamName: string, { position, streamVersion }: Answer<State>): Effect.Effect<Position> =>
+  positionOf: <State>(
+    streamName: string,
+    { position, streamVersion }: Answer<State>
+  ): Effect.Effect<Position, LogUnavailable> =>
     position !== null
       ? Effect.succeed(position)
-      : Effect.map(Effect.orDie(log.read(streamName, Math.max(0, streamVersion - 1), 1)), (events) =>
+      : Effect.map(log.read(streamName, Math.max(0, streamVersion - 1), 1), (events) =>
           events.length === 0 ? Position.make("00000000-0000000000000000-0000000000000000") : events[0]!.position
         ),
 

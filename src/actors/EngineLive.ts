@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber, Layer, Result } from "effect"
+import { Clock, Effect, Fiber, Layer, Result, Schedule } from "effect"
 import { Stores } from "../capabilities/Stores.ts"
 import { fold } from "../domain/Decider.ts"
 import { contentHash, type Definition } from "../domain/Definition.ts"
@@ -146,9 +146,9 @@ export const layer = Layer.effect(
             }
             const active =
               runKey === undefined ? id : yield* claim(runKey, id, { ...command, metadata: metadataOf(caller) })
-            const answer = yield* Effect.orDie(
-              active === id ? runs.execute(id, command, metadataOf(caller)) : runs.execute(active, { _tag: "Read" })
-            )
+            const answer = yield* active === id
+              ? Effect.orDie(runs.execute(id, command, metadataOf(caller)))
+              : begun(active)
             // A run is the answer to its own request only, not to another that came to the same id.
             const position = yield* positionOf(`run-${active}`, answer)
             return { run: runView(answer.state, answer.streamVersion), position }
@@ -157,6 +157,12 @@ export const layer = Layer.effect(
       )
 
     const claim = yield* RunKeyClaim.make
+
+    /** Whoever has the key may have died before its run was in the log: the key's actor starts it then. */
+    const begun = (id: string) =>
+      Effect.orDie(runs.execute(id, { _tag: "Read" })).pipe(
+        Effect.repeat({ until: ({ state }) => state.definition !== null, schedule: Schedule.spaced("50 millis") })
+      )
 
     const readRun = Effect.fnUntraced(function* (id: string, at?: Position | number) {
       const events = upTo(yield* log.read(`run-${id}`, 0), at)

@@ -482,7 +482,10 @@ describe("Run, whatever is sent to it in whatever order", () => {
         isExpanded ? stepIds : stepIds.slice(0, 4)
       )
       assert.isString(JSON.stringify(shown))
-      if (shown.status === "waiting") assert(shown.steps.some(({ status }) => status === "waiting"))
+      // A paused run of which no step executes waits for its resumption, whatever its steps do.
+      if (shown.status === "waiting" && !shown.paused) {
+        assert(shown.steps.some(({ status }) => status === "waiting"))
+      }
       if (shown.status === "waiting") assert(shown.steps.every(({ status }) => status !== "running"))
     })
   })
