@@ -171,7 +171,7 @@ describe("integrity over HTTP", () => {
         const bad = yield* run("check", "--wait", "--asset", "figure")
         assert.strictEqual(bad.code, 1)
         assert.match(bad.stdout, /figure\[p1\]\s+missing\s+reprocess\s+lake\/figure\/p1.txt is gone/)
-        assert.include(bad.stderr, "integrity: 1 findings")
+        assert.include(bad.stderr, "integrity: 1 finding\n")
         const shown = yield* run("findings", "--json")
         assert.strictEqual(shown.code, 0, shown.stderr)
         assert.strictEqual(JSON.parse(shown.stdout).findings.length, 1)
