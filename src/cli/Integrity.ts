@@ -156,10 +156,11 @@ export const findings = Effect.fn("Integrity.findings")(function* (settings: Cli
 
 export const recover = Effect.fn("Integrity.recover")(function* (
   settings: ClientSettings,
-  options: { readonly wait: boolean; readonly json: boolean }
+  options: { readonly wait: boolean; readonly json: boolean; readonly reason: string | undefined }
 ) {
   const remote = yield* Remote.connect(settings)
-  const { data } = yield* remote.call(Repair, "POST", "/integrity/recover", {})
+  const body = options.reason === undefined ? {} : { reason: options.reason }
+  const { data } = yield* remote.call(Repair, "POST", "/integrity/recover", body)
   const { inProgress, recheckNames, reprocessNames } = data
   const count = recheckNames.length + reprocessNames.length
   if (!options.wait) {

@@ -54,9 +54,14 @@ const findings = Command.make(
 
 const recover = Command.make(
   "recover",
-  { wait: wait("Wait until the repair has ended and a check has confirmed it"), ...remote },
-  Effect.fnUntraced(function* ({ json, wait: isWaiting, ...flags }) {
-    return yield* (yield* work).recover(yield* settingsOf(flags), { wait: isWaiting, json })
+  {
+    wait: wait("Wait until the repair has ended and a check has confirmed it"),
+    reason: text("reason", "TEXT", "Why, for the log"),
+    ...remote
+  },
+  Effect.fnUntraced(function* ({ json, reason, wait: isWaiting, ...flags }) {
+    const options = { wait: isWaiting, json, reason: Option.getOrUndefined(reason) }
+    return yield* (yield* work).recover(yield* settingsOf(flags), options)
   })
 ).pipe(
   Command.withDescription(

@@ -34,15 +34,17 @@ export const doctor = Command.make(
   Command.withShortDescription("Find what is wrong with a setup")
 )
 
+const why = filter("reason", "TEXT", "Why, for the log")
+
 /** What `recover` can be told to bring back. */
 const recoverOne = (kind: "run" | "recovery", description: string) =>
   Command.make(
     kind,
-    { id: Argument.String("id").pipe(Argument.withDescription(`Id of the ${kind}`)), ...remote },
-    Effect.fnUntraced(function* ({ id, json, ...flags }) {
+    { id: Argument.String("id").pipe(Argument.withDescription(`Id of the ${kind}`)), reason: why, ...remote },
+    Effect.fnUntraced(function* ({ id, json, reason, ...flags }) {
       const settings = yield* Effect.fromResult(Settings.client(Flags.given(flags)))
       const Recover = yield* Effect.promise(() => import("./Recover.ts"))
-      return yield* Recover[kind](settings, id, json)
+      return yield* Recover[kind](settings, id, { json, reason: Option.getOrUndefined(reason) })
     })
   ).pipe(Command.withDescription(description))
 
@@ -52,12 +54,14 @@ export const recover = Command.make(
   {
     run: Argument.String("run").pipe(Argument.withDescription("Id of the run"), Argument.optional),
     asset: filter("asset", "ASSET[PARTITION]", "An asset that is lost, in place of a run; quote the brackets"),
+    reason: why,
     ...remote
   },
-  Effect.fnUntraced(function* ({ asset, json, run, ...flags }) {
+  Effect.fnUntraced(function* ({ asset, json, reason, run, ...flags }) {
     const settings = yield* Effect.fromResult(Settings.client(Flags.given(clientOf(flags))))
     const Recover = yield* Effect.promise(() => import("./Recover.ts"))
-    return yield* Recover.either(settings, Option.getOrNull(run), Option.getOrNull(asset), json)
+    const options = { json, reason: Option.getOrUndefined(reason) }
+    return yield* Recover.either(settings, Option.getOrNull(run), Option.getOrNull(asset), options)
   })
 ).pipe(
   Command.withDescription(

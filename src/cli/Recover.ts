@@ -33,17 +33,32 @@ const Plan = Schema.Struct({
 })
 const Started = Schema.Struct({ data: Schema.Struct({ id: Schema.String, status: Schema.String }) })
 
+export interface Options {
+  readonly json: boolean
+  /** Why, for the log. */
+  readonly reason: string | undefined
+}
+
 /** Resumes a run in place. */
-export const run = Effect.fn("Recover.run")(function* (settings: ClientSettings, id: string, json: boolean) {
+export const run = Effect.fn("Recover.run")(function* (settings: ClientSettings, id: string, options: Options) {
   const remote = yield* Remote.connect(settings)
-  const { data, kept, rerun } = yield* remote.call(Run, "POST", `/runs/${encodeURIComponent(id)}/recover`)
+  const path = `/runs/${encodeURIComponent(id)}/recover`
+  const { data, kept, rerun } = yield* remote.call(Run, "POST", path, because(options))
   const again = rerun.length === 0 ? "nothing is left to do" : `does ${rerun.join(", ")}`
-  yield* told(json, { run: data.id, kept, rerun }, `run ${data.id} goes on: keeps ${kept.length} steps, ${again}`)
+  yield* told(
+    options.json,
+    { run: data.id, kept, rerun },
+    `run ${data.id} goes on: keeps ${kept.length} steps, ${again}`
+  )
 })
 
 /** Tries a failed recovery again. */
-export const recovery = Effect.fn("Recover.recovery")(function* (settings: ClientSettings, id: string, json: boolean) {
-  yield* retry(yield* Remote.connect(settings), id, json)
+export const recovery = Effect.fn("Recover.recovery")(function* (
+  settings: ClientSettings,
+  id: string,
+  options: Options
+) {
+  yield* retry(yield* Remote.connect(settings), id, options)
 })
 
 /** A run or an asset, whichever is named; naming none or both is refused. */
@@ -51,16 +66,16 @@ export const either = Effect.fn("Recover.either")(function* (
   settings: ClientSettings,
   runId: string | null,
   asset: string | null,
-  json: boolean
+  options: Options
 ) {
-  if (runId !== null && asset === null) return yield* run(settings, runId, json)
+  if (runId !== null && asset === null) return yield* run(settings, runId, options)
   if (runId !== null || asset === null) {
     const both = "a run and --asset are given: name one of the two"
     const message = runId === null ? "nothing is named: give the id of a run, or an asset with --asset" : both
     return yield* new SettingInvalid({ setting: runId === null ? "run" : "--asset", message })
   }
   const { assetId, partitionKey } = yield* Effect.fromResult(AssetName.parse(asset, "--asset"))
-  yield* ofAsset(yield* Remote.connect(settings), assetId, partitionKey, json)
+  yield* ofAsset(yield* Remote.connect(settings), assetId, partitionKey, options)
 })
 
 /** Goes the way that is open: the recovery that there is, else a run of the producer. */
@@ -68,8 +83,9 @@ const ofAsset = Effect.fnUntraced(function* (
   remote: Remote.Remote,
   assetId: string,
   partitionKey: string | undefined,
-  json: boolean
+  options: Options
 ) {
+  const { json } = options
   const wanted = { assetId, ...(partitionKey === undefined ? {} : { partitionKey }) }
   const { data: plan } = yield* remote.call(Plan, "POST", "/recoveries/plan", wanted)
   const name = partitionKey === undefined ? assetId : `${assetId}[${partitionKey}]`
@@ -79,7 +95,7 @@ const ofAsset = Effect.fnUntraced(function* (
   if (known !== null && /^(requested|planned|running)$/.test(known.status)) {
     return yield* told(json, { recovery: known.id }, `recovery ${known.id} of ${name} is ${known.status} already`)
   }
-  if (known !== null && known.status !== "succeeded") return yield* retry(remote, known.id, json)
+  if (known !== null && known.status !== "succeeded") return yield* retry(remote, known.id, options)
   if (plan.reasonCode !== null) {
     return yield* new NotRecoverable({
       message: `${name}: ${plan.reasonCode}: ${plan.message ?? "it has no producer"}`
@@ -92,7 +108,7 @@ const ofAsset = Effect.fnUntraced(function* (
   }
   const path = `/workflows/${encodeURIComponent(producer.workflow)}/run`
   const key = producer.partitionKey === null ? {} : { partitionKey: producer.partitionKey }
-  const { data } = yield* remote.call(Started, "POST", path, key)
+  const { data } = yield* remote.call(Started, "POST", path, { ...key, ...because(options) })
   yield* told(
     json,
     { run: data.id, workflow: producer.workflow },
@@ -100,10 +116,13 @@ const ofAsset = Effect.fnUntraced(function* (
   )
 })
 
-const retry = Effect.fnUntraced(function* (remote: Remote.Remote, id: string, json: boolean) {
+const because = ({ reason }: Options) => (reason === undefined ? undefined : { reason })
+
+const retry = Effect.fnUntraced(function* (remote: Remote.Remote, id: string, options: Options) {
   const path = `/recoveries/${encodeURIComponent(id)}/retry`
-  const { data } = yield* remote.call(Schema.Struct({ data: Recovery }), "POST", path)
-  yield* told(json, { recovery: data.id, status: data.status }, `recovery ${data.id} is tried again: ${data.status}`)
+  const { data } = yield* remote.call(Schema.Struct({ data: Recovery }), "POST", path, because(options))
+  const { id: recovery, status } = data
+  yield* told(options.json, { recovery, status }, `recovery ${recovery} is tried again: ${status}`)
 })
 
 const recoveriesMax = 200

@@ -39,6 +39,7 @@ export const run = Effect.fn("Replay.run")(function* (settings: DatabaseSettings
 
 const replay = Effect.fnUntraced(function* ({ json, stream }: Options, at: At) {
   const log = yield* EventStore
+  yield* refuseAhead(yield* log.head, at)
   const replayer = Replayers.of(stream.split("-")[0] ?? "")
   const kept: Array<RecordedEvent> = []
   let version = 0
@@ -66,6 +67,12 @@ const replay = Effect.fnUntraced(function* ({ json, stream }: Options, at: At) {
   if (replayer === null) return yield* Console.log("\nstreams of this category have no folded state")
   yield* Console.log(`\nstate:\n${JSON.stringify(state, null, 2)}`)
 })
+
+/** A position that the log has not given out yet is of another log, or a slip; a time to come is now. */
+const refuseAhead = (head: Position, at: At) =>
+  typeof at !== "string" || at <= head
+    ? Effect.void
+    : Effect.fail(invalid("--at", `a position up to the end of the log, ${head}`, at))
 
 const lineOf = ({ payload, position, recordedAt, streamVersion, type }: RecordedEvent): string =>
   `${streamVersion}  ${DateTime.formatIso(DateTime.makeUnsafe(recordedAt))}  ${position}  ${type}  ${payload}`

@@ -21,7 +21,7 @@ export const bodyTooLarge = () =>
 /** Everything that a request's schemas refuse, as one problem; an answer that its own schema refuses is a defect. */
 export const layerRequestRules = Layer.succeed(RequestRules, (httpEffect, { endpoint }) =>
   Effect.catch(
-    Effect.andThen(Effect.andThen(escapedQuery, noQuery(endpoint)), httpEffect),
+    Effect.andThen(noQuery(endpoint), httpEffect),
     (error): Effect.Effect<never, Types.unhandled | InternalErrorProblem | InvalidInputProblem> => {
       if (!HttpApiError.HttpApiSchemaError.is(error)) return Effect.fail(error)
       if (error.kind === "Body" || error.kind === "ResponseHeaders") {
@@ -42,27 +42,6 @@ export const layerBodyRules = Layer.succeed(BodyRules, (httpEffect) =>
     )
   )
 )
-
-/** Escapes that are no UTF-8 would be read as the text `%ff`, which somebody may find something under. */
-const escapedQuery = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
-  const start = url.indexOf("?")
-  const parts = start < 0 ? [] : url.slice(start + 1).split("&")
-  const errors = parts.filter(isBroken).map((part) => {
-    const name = part.split("=", 1)[0]!
-    const path = isBroken(name) ? name : decodeURIComponent(name)
-    return { in: "query" as const, path, message: "must be UTF-8, with `%` only in escapes of its bytes" }
-  })
-  if (errors.length === 0) return Effect.void
-  return Effect.fail(new InvalidInputProblem({ detail: "The request is not valid", errors }))
-})
-
-const isBroken = (part: string): boolean => {
-  try {
-    return decodeURIComponent(part) === null
-  } catch {
-    return true
-  }
-}
 
 /** A route without a query refuses one, as the others refuse the parameters that they do not know. */
 const noQuery = Effect.fnUntraced(function* (endpoint: HttpApiEndpoint.Top) {

@@ -6,6 +6,8 @@ const message = "must be valid UTF-8"
 
 const strict = new TextDecoder("utf-8", { fatal: true })
 
+const queryMessage = "must be UTF-8, with `%` only in escapes of its bytes"
+
 /** Whether the escaped bytes (`%ff`) in a part of a URL are text, each run of them by itself. */
 const isText = (part: string): boolean => {
   for (const [escapes] of part.matchAll(/(?:%[0-9a-f]{2})+/gi)) {
@@ -25,9 +27,15 @@ const pathName = (method: string, segments: ReadonlyArray<string>, index: number
   return /^\{(\w+)\}$/.exec(named ?? "")?.[1] ?? segments[index]!
 }
 
-/** Each part of a request's URL whose bytes are no UTF-8. An escape that is none (`%zz`) is the text that it looks like. */
+/** Whether a part of a query is text: a `%` of its own would be read as it is, which somebody may find something under. */
+const isEscaped = (part: string): boolean => isText(part) && !/%(?![0-9a-f]{2})/i.test(part)
+
+/**
+ * Each part of a request's URL whose bytes are no UTF-8. In a path an escape that is none (`%zz`) is the text that it
+ * looks like, and names nothing; in a query it is refused.
+ */
 export const faultsOf = (method: string, url: string): ReadonlyArray<Fault> => {
-  if (isText(url)) return []
+  if (isEscaped(url)) return []
   const mark = url.indexOf("?")
   const segments = (mark < 0 ? url : url.slice(0, mark)).split("/")
   const inPath = segments.flatMap((segment, index) =>
@@ -35,11 +43,11 @@ export const faultsOf = (method: string, url: string): ReadonlyArray<Fault> => {
   )
   const pairs = mark < 0 ? [] : url.slice(mark + 1).split("&")
   const inQuery = pairs
-    .filter((pair) => !isText(pair))
+    .filter((pair) => !isEscaped(pair))
     .map((pair) => {
       const name = pair.replace(/=.*$/s, "")
-      const path = isText(name) ? ([...new URLSearchParams(name).keys()][0] ?? "") : name
-      return { in: "query" as const, path, message }
+      const path = isEscaped(name) ? ([...new URLSearchParams(name).keys()][0] ?? "") : name
+      return { in: "query" as const, path, message: queryMessage }
     })
   return [...inPath, ...inQuery]
 }

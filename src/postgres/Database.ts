@@ -77,6 +77,9 @@ const connect = (where: PgClient.PgClientConfig) =>
     maxConnections: connectionsMax,
     keepAlive: "30 seconds",
     startupParameters: {
+      // A plan that is kept was made for the tables as they were: until autovacuum looks, which can take minutes, a log
+      // that has grown to 100,000 events is read by a plan for a hundred.
+      plan_cache_mode: "force_custom_plan",
       statement_timeout: String(statementTimeoutMs),
       idle_in_transaction_session_timeout: String(idleInTransactionTimeoutMs)
     }

@@ -103,7 +103,7 @@ describe("kintsugi recover", () => {
 
   it.live("F44: resumes a run in place, under either spelling, and tells why it may not", () =>
     Effect.gen(function* () {
-      const { run } = yield* against({
+      const { asked, run } = yield* against({
         "POST /runs/r1/recover": [
           202,
           { data: { id: "r1", status: "running" }, kept: ["a"], rerun: ["b"], position: "p" }
@@ -113,6 +113,8 @@ describe("kintsugi recover", () => {
       const told = { code: 0, stdout: "run r1 goes on: keeps 1 steps, does b\n", stderr: "" }
       assert.deepStrictEqual(yield* run("recover", "r1"), told)
       assert.deepStrictEqual(yield* run("recover", "run", "r1"), told)
+      assert.deepStrictEqual(yield* run("recover", "run", "r1", "--reason", "mended"), told)
+      assert.strictEqual(asked.at(-1), `POST /runs/r1/recover {"reason":"mended"}`)
       const refused = yield* run("recover", "r2")
       assert.deepStrictEqual([refused.code, refused.stderr], [2, "kintsugi: the run is succeeded\n"])
     }).pipe(Effect.scoped)
@@ -134,12 +136,17 @@ describe("kintsugi recover", () => {
           "POST /recoveries/r1/retry": [202, { data: { id: "r1", partitionKey: "p", status: "requested" } }],
           "POST /workflows/makes-a/run": [202, { data: { id: "x", status: "pending" } }]
         })
-        const { code, stderr, stdout } = yield* run("recover", "--asset", "a[p]")
+        const { code, stderr, stdout } = yield* run("recover", "--asset", "a[p]", "--reason", "the disk is back")
         assert.strictEqual(code, expected, stderr)
         assert.match(stdout, line)
         assert.strictEqual(asked[0], `POST /recoveries/plan {"assetId":"a","partitionKey":"p"}`)
         if (stdout.includes("makes-a"))
-          assert.strictEqual(asked.at(-1), `POST /workflows/makes-a/run {"partitionKey":"p"}`)
+          assert.strictEqual(
+            asked.at(-1),
+            `POST /workflows/makes-a/run {"partitionKey":"p","reason":"the disk is back"}`
+          )
+        if (stdout.includes("tried again"))
+          assert.strictEqual(asked.at(-1), `POST /recoveries/r1/retry {"reason":"the disk is back"}`)
         if (code === 1) assert.strictEqual(stderr, "kintsugi: a[p]: no_producer: nobody makes it\n")
       }
     }).pipe(Effect.scoped)

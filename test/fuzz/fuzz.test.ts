@@ -52,6 +52,13 @@ describe("the oracle of the fuzzer", () => {
     ["a problem without a code", list, { ...problem(400, "x"), text: '{"status":400}' }, "without code"],
     ["a refusal that is no problem", list, { ...problem(400, "x"), headers: {} }, "an error as"],
     ["a token's hash", list, ok({ ...accepted, nextCursor: secretsOf("ktg_secret")[1] }), "shows a token"],
+    [
+      "a refusal of what is no text",
+      plain(tokens, "nobody", "GET", "/nowhere/%ff"),
+      problem(400, "invalid_input"),
+      null
+    ],
+    ["what is no text taken", { ...list, target: "/api/v1/runs?workflow=%" }, ok(accepted), "that is no text"],
     ["a list for nobody", { ...list, asker: "nobody" }, ok(accepted), "200 without a valid token"],
     [
       "a 404 for a viewer's command",

@@ -41,6 +41,7 @@ export const faultsOf = (request: FuzzRequest, answer: RawAnswer, secrets: Reado
   if (answer.status === 0) return request.isBroken ? [] : ["the connection ended without an answer"]
   const faults = leaks(answer, secrets)
   const operation = operationOf(request)
+  if (!isText(request.target)) return [...faults, ...noTextFaults(request, answer)]
   // What says that it is too large is not read, whoever sends it.
   const isTooLarge = request.body.byteLength > bodyBytesMax && answer.status === 413
   const refusedEarly = isTooLarge || (request.isBroken && transportStatuses.includes(answer.status))
@@ -48,6 +49,27 @@ export const faultsOf = (request: FuzzRequest, answer: RawAnswer, secrets: Reado
   else if (operation === undefined) faults.push(...unroutedFaults(request, answer))
   else if (!refusedEarly) faults.push(...guardFaults(request, answer, operation), ...statusFaults(answer, operation))
   return [...faults, ...bodyFaults(request, answer, operation)]
+}
+
+/** Bytes of a path that are UTF-8, and of a query that are escaped as they should be. */
+const isText = (target: string): boolean => {
+  const [path = "", ...query] = target.split("?")
+  try {
+    // An escape that is none is text in a path.
+    decodeURIComponent(path.replaceAll(/%(?![0-9a-f]{2})/gi, "%25"))
+    decodeURIComponent(query.join("?"))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Refused before anything else is looked at, whoever asks and for whatever. */
+const noTextFaults = (request: FuzzRequest, answer: RawAnswer): Array<string> => {
+  if (request.isBroken && transportStatuses.includes(answer.status)) return []
+  const isTooLarge = request.body.byteLength > bodyBytesMax && answer.status === 413
+  const isRefused = answer.status === 400 && (request.method === "HEAD" || codeOf(answer) === "invalid_input")
+  return isTooLarge || isRefused ? [] : [`${answer.status} for a URL that is no text`]
 }
 
 const leaks = ({ headers, text }: RawAnswer, secrets: ReadonlyArray<string>): Array<string> => {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, mayReason, one, optionalBody, page, Text } from "./Fields.ts"
+import { commandHeaders, done, list, mayReason, one, optionalBody, page, Reason, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
 import {
   DefinedByAppProblem,
@@ -46,7 +46,8 @@ export class WorkflowsApi extends HttpApiGroup.make("workflows")
           parameters: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
           partitionKey: Schema.optionalKey(Schema.String),
           runKey: Schema.optionalKey(Text(120)),
-          triggeredBy: Schema.optionalKey(Text(200))
+          triggeredBy: Schema.optionalKey(Text(200)),
+          reason: Schema.optionalKey(Reason)
         })
       ),
       success: done(Run).pipe(HttpApiSchema.status(202)),
