@@ -37,9 +37,11 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
       isAvailable = available
     }
 
+    const ask = PgAsk.make(sql, onAvailable)
+    const tail = yield* PgReads.tail(ask)
     const connection = yield* WriterConnection.make(
       { ...client.config, applicationName: "kintsugi writer" },
-      Epoch.raiseIfRestored
+      (opened) => Effect.andThen(Effect.sync(tail.drop), Epoch.raiseIfRestored(opened))
     )
     const appender = yield* Appender.make(connection, {
       onAvailable,
@@ -52,10 +54,9 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
     // Reads compare with the epoch too, so it has to be right before the first append.
     yield* connection.query("SELECT 1", []).pipe(Effect.ignore)
 
-    const ask = PgAsk.make(sql, onAvailable)
     const store = EventStore.of({
       append: appender.append,
-      ...PgReads.make(ask),
+      ...PgReads.make(ask, tail),
       changes: Stream.fromPubSub(ticks),
       available: Effect.sync(() => isAvailable)
     })

@@ -2,6 +2,7 @@ import { Clock, Effect } from "effect"
 import * as EventRow from "./EventRow.ts"
 import * as FilteredRead from "./FilteredRead.ts"
 import type { EventStore, Position } from "./EventStore.ts"
+import * as LogTail from "./LogTail.ts"
 import * as LogPosition from "./LogPosition.ts"
 import type { Ask, Values } from "./PgAsk.ts"
 import * as SafeHorizon from "./SafeHorizon.ts"
@@ -15,22 +16,40 @@ const readAllMax = 10_000
  */
 const horizon = `((SELECT l.epoch FROM log_epoch l), ${SafeHorizon.firstOpen})`
 
+/** What follows a place in the log, without a filter. */
+const readAfter = (ask: Ask, after: Position | null, size: number) => {
+  const from = LogPosition.parts(after)
+  return Effect.map(ask(readLog, [from.epoch, from.transactionId, from.globalPosition, size]), toEvents)
+}
+
+/** The end of the log, kept for all readers of this process. */
+export const tail = (ask: Ask) => LogTail.make((after, limit) => readAfter(ask, after, limit))
+
 /** The reading half of the event store. */
-export const make = (ask: Ask): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
+export const make = (
+  ask: Ask,
+  kept: LogTail.LogTail
+): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
   const read: EventStore["Service"]["read"] = (streamName, afterVersion, limit) =>
     Effect.map(ask(readStream, [streamName, afterVersion, limit ?? null]), (rows) =>
       rows.map((row) => EventRow.toEvent(streamName, row as unknown as EventRow.Row))
     )
 
-  const readAll: EventStore["Service"]["readAll"] = Effect.fnUntraced(function* ({ after, category, limit, types }) {
-    const from = LogPosition.parts(after)
+  const readAll: EventStore["Service"]["readAll"] = Effect.fnUntraced(function* (wanted) {
+    const found = yield* kept.page(wanted)
+    if (found !== null) return found
+    const { after, category, limit, types } = wanted
     const size = Math.min(limit, readAllMax)
-    const page = [from.epoch, from.transactionId, from.globalPosition, size]
-    if (category === undefined && types === undefined) {
-      const events = toEvents(yield* ask(readLog, page))
-      return { events, next: events[events.length - 1]?.position ?? after }
-    }
-    return yield* FilteredRead.page(ask, { after, category, size, types })
+    const isWhole = category === undefined && types === undefined
+    const events = isWhole ? yield* readAfter(ask, after, size) : null
+    const page =
+      events === null
+        ? yield* FilteredRead.page(ask, { after, category, size, types })
+        : { events, next: events.at(-1)?.position ?? after }
+    // Nothing below the safe horizon follows: whoever reads on reads the end. A place that only the reader names may be
+    // anywhere.
+    if (page.events.length < size && page.next !== null && page.next !== after) kept.begin(page.next)
+    return page
   })
 
   const head = Effect.map(ask(readHead, []), (rows) => firstPosition(rows) ?? LogPosition.start)

@@ -63,12 +63,11 @@ export const list = Effect.fn("AttentionQuery.list")(function* (
     kind === undefined ? null : sql`a.kind = ${kind}`,
     severity === undefined ? null : sql`a.severity = ${severity}`,
     reasonCode === undefined ? null : sql`a.reason_code = ${reasonCode}`,
-    workflow === undefined ? null : sql`coalesce(a.workflow, active.workflow, ended.workflow) = ${workflow}`,
     assetId === undefined ? null : sql`lower(a.asset_id COLLATE "C") = ${Id.assetKey(assetId)}`,
     muted === "all" ? null : muted === "true" ? isMuted : sql`NOT ${isMuted}`,
     mark === null ? null : sql`(a.since, a.id) < (to_timestamp(${mark.at}::float8 / 1000), ${mark.id})`
   ].filter((condition) => condition !== null)
-  return pageOf(yield* select(sql, conditions, limit + 1), limit, (row) => shown(row, now))
+  return pageOf(yield* select(sql, conditions, limit + 1, workflow), limit, (row) => shown(row, now))
 })
 
 /** One thing that needs attention now, muted or not; null: there is none with this id. */
@@ -81,8 +80,22 @@ export const read = Effect.fn("AttentionQuery.read")(function* (
   return row === undefined ? null : shown(row, now)
 })
 
-const select = (sql: SqlClient.SqlClient, conditions: ReadonlyArray<Fragment>, limit: number) =>
-  available(sql<Listed>`
+/** The ids of a page come first, each kind of row by an index; what else is shown is looked up for those alone. */
+const select = (sql: SqlClient.SqlClient, conditions: ReadonlyArray<Fragment>, limit: number, workflow?: string) => {
+  const page = (own: ReadonlyArray<Fragment>) =>
+    sql`(SELECT a.id FROM attention_v1 a WHERE a.open AND ${sql.and([sql`true`, ...conditions, ...own])}
+      ORDER BY a.since DESC, a.id DESC LIMIT ${limit})`
+  const hasRun = (half: "active" | "ended", slug: string) =>
+    sql`EXISTS (SELECT FROM ${sql.literal(`run_list_v1_${half}`)} r WHERE r.id = a.run_id AND r.workflow = ${slug})`
+  const pages =
+    workflow === undefined
+      ? page([])
+      : sql`${page([sql`a.workflow = ${workflow}`])} UNION ALL ${page([
+          // Few: most rows say their workflow themselves.
+          sql`a.workflow IS NULL AND a.run_id IS NOT NULL`,
+          sql.or([hasRun("active", workflow), hasRun("ended", workflow)])
+        ])}`
+  return available(sql<Listed>`
     SELECT a.id, a.kind, a.open, a.subject, a.reason_code AS "reasonCode", a.message, a.severity, a.count,
       coalesce(a.workflow, active.workflow, ended.workflow) AS workflow, a.asset_id AS "assetId",
       a.partition_key AS "partitionKey", a.run_id AS "runId", a.recovery_id AS "recoveryId", a.step_id AS "stepId",
@@ -90,7 +103,7 @@ const select = (sql: SqlClient.SqlClient, conditions: ReadonlyArray<Fragment>, l
       (extract(epoch FROM a.since) * 1000)::float8 AS since, a.muted_until AS "mutedTime",
       (extract(epoch FROM a.muted_until) * 1000)::float8 AS "mutedUntil", a.muted_reason AS "mutedReason",
       a.muted_by AS "mutedBy"
-    FROM attention_v1 a
+    FROM (${pages}) AS few JOIN attention_v1 a ON a.id = few.id
     -- By key, and only for those that do not say it themselves: joined as a set, all runs that have ended would be read.
     -- A run that was restored after it had ended well is not known here any more.
     LEFT JOIN LATERAL (
@@ -99,7 +112,8 @@ const select = (sql: SqlClient.SqlClient, conditions: ReadonlyArray<Fragment>, l
     LEFT JOIN LATERAL (
       SELECT r.workflow FROM run_list_v1_ended r WHERE a.workflow IS NULL AND r.id = a.run_id OFFSET 0
     ) ended ON true
-    WHERE a.open AND ${sql.and([sql`true`, ...conditions])} ORDER BY a.since DESC, a.id DESC LIMIT ${limit}`)
+    ORDER BY a.since DESC, a.id DESC LIMIT ${limit}`)
+}
 
 const shown = (row: Listed, now: number): AttentionItem => {
   const { id, kind, message, mutedBy, mutedReason, mutedTime, reasonCode, rootCause, severity } = row
