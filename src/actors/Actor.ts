@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Layer, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Latch, Layer, Schedule, Schema } from "effect"
 import { ClusterSchema, Entity, Sharding } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { EventStore, type Metadata } from "../eventstore/EventStore.ts"
@@ -15,6 +15,9 @@ const bucketOf = (actorId: string, buckets: number | "actor"): string => {
   for (let index = 0; index < actorId.length; index++) hash = Math.imul(hash ^ actorId.charCodeAt(index), 0x01000193)
   return String((hash >>> 0) % buckets)
 }
+
+/** How long an actor to whom nothing is owed stays for what may still be asked of it. */
+const lingerMs = 500
 
 /** Sends commands to actors of one kind; fails with the domain's rejections only. */
 export interface ActorClient<State, Command, Rejection> {
@@ -80,12 +83,13 @@ export const make = <State, Command, Rejection>(category: string) => {
       const { entityId } = yield* Entity.CurrentAddress
       const sharding = yield* Sharding.Sharding
       const shard = sharding.getShardId(entityId, "default")
-      const cells = new Map<string, Cell.Cell<State, Command, Rejection>>()
+      type Made = Cell.Cell<State, Command, Rejection>
+      const cells = new Map<string, Made>()
 
       const cell = (actorId: string) => {
         const existing = cells.get(actorId)
         if (existing !== undefined) return existing
-        const made: Cell.Cell<State, Command, Rejection> = Cell.make({
+        const made: Made = Cell.make({
           behaviour,
           actorId,
           store,
@@ -93,15 +97,38 @@ export const make = <State, Command, Rejection>(category: string) => {
           clock,
           context,
           owned: () => sharding.hasShardId(shard),
-          // An actor to whom nothing is owed leaves memory at once; a late message reads it back from the log.
           onIdle: () => {
-            if (made.isDone() && cells.get(actorId) === made) evict(actorId, made)
+            if (!made.isDone() || cells.get(actorId) !== made) return
+            leaving.push({ actorId, cell: made, at: clock.currentTimeMillisUnsafe() })
+            isLeaving.openUnsafe()
           }
         })
         cells.set(actorId, made)
         return made
       }
-      const evict = (actorId: string, evicted: Cell.Cell<State, Command, Rejection>) => {
+      /**
+       * An actor to whom nothing is owed leaves memory soon: what is asked of an asset or a run mostly comes in one
+       * breath, and each time it would be read from the log. A late message reads it back.
+       */
+      const leaving: Array<{ readonly actorId: string; readonly cell: Made; readonly at: number }> = []
+      const isLeaving = yield* Latch.make()
+      yield* Effect.gen(function* () {
+        while (true) {
+          yield* isLeaving.await
+          yield* Effect.sleep(Duration.millis(lingerMs))
+          const due = clock.currentTimeMillisUnsafe() - lingerMs
+          let gone = 0
+          for (const { actorId, at, cell } of leaving) {
+            if (at > due) break
+            gone++
+            // One that was asked again has taken its place at the end.
+            if (cells.get(actorId) === cell && cell.usedAt() <= at && cell.isDone()) evict(actorId, cell)
+          }
+          leaving.splice(0, gone)
+          if (leaving.length === 0) isLeaving.closeUnsafe()
+        }
+      }).pipe(Effect.forkScoped)
+      const evict = (actorId: string, evicted: Made) => {
         cells.delete(actorId)
         evicted.close()
       }

@@ -28,7 +28,7 @@ const keptCharsMax = 16 * 1024 * 1024
 /** Events that one look takes. More than that since the last one: nobody has looked for long, and it is not caught up. */
 const lookEventsMax = 5_000
 /** Looks are at least this far apart, so that readers that come one after the other share one. */
-const lookEveryMs = 4
+const lookEveryMs = 2
 
 /**
  * `read`: events after a position in the log's order, every one that is below the safe horizon, as `readAll` without a
@@ -96,7 +96,8 @@ export const make = (
     }).pipe(Effect.forkScoped)
 
     const looked = Effect.suspend(() => {
-      const next = (asked ??= Deferred.makeUnsafe())
+      const next = asked ?? Deferred.makeUnsafe<void, LogUnavailable>()
+      asked = next
       // The fiber may go on within this call.
       isAsked.openUnsafe()
       return Deferred.await(next)
