@@ -3,7 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 /** Sends GET requests over connections that stay open; the text of a good answer. */
 export const makeGet = (url: string, headers: Record<string, string>) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64, noDelay: true } as ConstructorParameters<typeof Agent>[0])
+  // Left before the server leaves them, which it does after 5 s: what is sent at that moment is lost.
+  const agent = new Agent({ keepAlive: true, maxSockets: 64, noDelay: true, timeout: 3_000 } as ConstructorParameters<
+    typeof Agent
+  >[0])
   const ask = (path: string) =>
     new Promise<string>((resolve, reject) => {
       get(`${url}${path}`, { agent, headers }, (response) => {
