@@ -12,6 +12,7 @@ import * as reads from "./reads.ts"
 import * as replay from "./replay.ts"
 import * as runs from "./runs.ts"
 import * as startup from "./startup.ts"
+import * as subscribers from "./subscribers.ts"
 import * as timers from "./timers.ts"
 import * as updates from "./updates.ts"
 import * as waiters from "./waiters.ts"
@@ -73,6 +74,7 @@ const program = Effect.gen(function* () {
   const updated = yield* updates.measure({ quick })
   const timed = yield* timers.measure(quick ? { pending: 50_000, due: 5_000 } : { pending: 1_000_000, due: 20_000 })
   const log = yield* exported.measure({ events: quick ? 100_000 : 300_000 })
+  const followed = yield* subscribers.measure(quick ? { subscribers: 200, seconds: 5 } : {})
   const checked = yield* integrity.measure({ quick })
   const rows: ReadonlyArray<Row> = [
     atLeast("runs, 200 in flight, every projection on", busy.runsPerSecond, "runs/s", 1_200, bare.runsPerSecond),
@@ -117,6 +119,14 @@ const program = Effect.gen(function* () {
     atMost("start to listening, first time", started.firstMs, "ms", 5_000),
     atMost("start to listening, later", started.laterMs, "ms", 2_500),
     atLeast("GET /events, one client over HTTP", log.perSecond, "events/s", 50_000),
+    atMost(
+      `an event to each of ${followed.subscribers} SSE clients, ${followed.perSecond} events/s, p99`,
+      followed.all.p99Ms,
+      "ms",
+      250,
+      followed.alone.p99Ms
+    ),
+    stated("… p50", followed.all.p50Ms, "ms"),
     atLeast(
       `a light check of ${shown(checked.assets)} assets in a folder store`,
       checked.perSecond,
@@ -151,6 +161,7 @@ const program = Effect.gen(function* () {
     updated,
     timed,
     log,
+    followed,
     checked,
     rows
   }
