@@ -1,4 +1,5 @@
 import { Clock, Deferred, Duration, Effect, Exit, Latch, type Scope } from "effect"
+import { prefix as redactionPrefix } from "../domain/Redaction.ts"
 import type { LogUnavailable, Page, Position, RecordedEvent } from "./EventStore.ts"
 
 /** What of the log a reader wants. */
@@ -73,7 +74,7 @@ export const make = (
       const more = yield* read(kept.level, lookEventsMax)
       // Dropped meanwhile.
       if (span !== kept) return
-      if (more.length === lookEventsMax || more.some(({ streamName }) => streamName.startsWith("redaction-"))) drop()
+      if (more.length === lookEventsMax || more.some(({ streamName }) => streamName.startsWith(redactionPrefix))) drop()
       else keep(more, kept)
     })
 
