@@ -1,4 +1,5 @@
-import { Clock, Deferred, Duration, Effect, type Exit, Latch, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Latch, type Scope } from "effect"
+import { prefix as redactionPrefix } from "../domain/Redaction.ts"
 import type { LogUnavailable, Page, Position, RecordedEvent } from "./EventStore.ts"
 
 /** What of the log a reader wants. */
@@ -73,27 +74,55 @@ export const make = (
       const more = yield* read(kept.level, lookEventsMax)
       // Dropped meanwhile.
       if (span !== kept) return
-      if (more.length === lookEventsMax || more.some(({ streamName }) => streamName.startsWith("redaction-"))) drop()
+      if (more.length === lookEventsMax || more.some(({ streamName }) => streamName.startsWith(redactionPrefix))) drop()
       else keep(more, kept)
     })
 
-    let asked: Deferred.Deferred<void, LogUnavailable> | null = null
+    let asked: Waiter | null = null
+    let waiting: Waiter | null = null
+    let hasEnded = false
     const isAsked = yield* Latch.make()
     const clock = yield* Clock.Clock
     let lookedAt = Number.NEGATIVE_INFINITY
+    /** Who is told may ask again within this call. */
+    const tell = (exit: Exit.Exit<void, LogUnavailable>, told: ReadonlyArray<Waiter | null>) => {
+      for (const one of told) if (one !== null) Deferred.doneUnsafe(one, exit)
+    }
+    const takeAsked = () => {
+      const taken = asked
+      asked = null
+      isAsked.closeUnsafe()
+      return taken
+    }
     yield* Effect.gen(function* () {
       while (true) {
         yield* isAsked.await
-        const early = lookedAt + lookEveryMs - clock.currentTimeMillisUnsafe()
+        // A clock that was set back must not keep anybody waiting.
+        const early = Math.min(lookEveryMs, lookedAt + lookEveryMs - clock.currentTimeMillisUnsafe())
         if (early > 0) yield* Effect.sleep(Duration.millis(early))
-        const waiting = asked
-        asked = null
-        isAsked.closeUnsafe()
+        waiting = takeAsked()
         lookedAt = clock.currentTimeMillisUnsafe()
-        const exit: Exit.Exit<void, LogUnavailable> = yield* Effect.exit(look)
-        if (waiting !== null) yield* Deferred.done(waiting, exit)
+        const exit = yield* Effect.exit(look)
+        const told = [waiting]
+        waiting = null
+        if (Exit.isFailure(exit)) {
+          // What comes back may be another log: one that was restored. And who has asked meanwhile has waited enough.
+          drop()
+          told.push(takeAsked())
+        }
+        tell(exit, told)
       }
-    }).pipe(Effect.forkScoped)
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          hasEnded = true
+          drop()
+          // They find nothing kept, and read the log themselves.
+          tell(Exit.void, [waiting, takeAsked()])
+        })
+      ),
+      Effect.forkScoped
+    )
 
     const looked = Effect.suspend(() => {
       const next = asked ?? Deferred.makeUnsafe<void, LogUnavailable>()
@@ -120,10 +149,12 @@ export const make = (
     })
 
     const begin = (level: Position) => {
-      span ??= { floor: level, level }
+      if (!hasEnded) span ??= { floor: level, level }
     }
     return { page, begin, drop }
   })
+
+type Waiter = Deferred.Deferred<void, LogUnavailable>
 
 /** Index of the first event after the position; events are in the log's order. */
 const firstAfter = (events: ReadonlyArray<RecordedEvent>, position: Position): number => {

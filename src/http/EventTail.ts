@@ -1,5 +1,6 @@
 import { Clock, Deferred, Duration, Effect, Latch, Queue, RcMap, Result, Stream, type Scope } from "effect"
-import type { EventStore, Position } from "../eventstore/EventStore.ts"
+import { prefix as redactionPrefix } from "../domain/Redaction.ts"
+import type { EventStore, Position, RecordedEvent } from "../eventstore/EventStore.ts"
 import { frame } from "./EventFrame.ts"
 
 export interface EventFilter {
@@ -96,6 +97,11 @@ const tailOf = Effect.fnUntraced(function* (
     yield* Deferred.succeed(before, undefined)
   })
 
+  const wanted: EventFilter = filterOf(filter)
+  const isWanted = ({ streamName, type }: RecordedEvent) =>
+    (wanted.category === undefined || streamName.startsWith(`${wanted.category}-`)) &&
+    (wanted.types === undefined || wanted.types.includes(type))
+
   const take = (after: Position): Taken | "behind" => {
     if (span === null) {
       // Who comes first has read the log up to here.
@@ -129,6 +135,14 @@ const tailOf = Effect.fnUntraced(function* (
     span = { floor, position }
   }
 
+  /** A redaction: frames that are kept may have what was taken out of the log, so those who are behind read that. */
+  const forget = (position: Position) => {
+    kept = []
+    keptChars = 0
+    encoded = null
+    span = { floor: position, position }
+  }
+
   /** Whether a hint came before it was time to look anyway. */
   const hinted = (ms: number) =>
     Effect.map(Effect.timeoutOption(Queue.take(hints), Duration.millis(ms)), ({ _tag }) => _tag === "Some")
@@ -138,18 +152,22 @@ const tailOf = Effect.fnUntraced(function* (
     let eager = 0
     while (true) {
       const { position } = span!
-      const page = yield* Effect.result(store.readAll({ after: position, limit: pageEvents, ...filterOf(filter) }))
+      // Without the filter: a redaction concerns every tail, and the end of the log is in memory.
+      const page = yield* Effect.result(store.readAll({ after: position, limit: pageEvents }))
       if (Result.isSuccess(page)) {
-        const { events, next } = page.success
+        const { events } = page.success
         const last = events.at(-1)?.position ?? position
-        const frames = events.map((event) => ({ position: event.position, text: frame(event) }))
-        keep(frames, next !== null && next > last ? next : last)
-        if (events.length > 0) {
+        const frames = events.filter(isWanted).map((event) => ({ position: event.position, text: frame(event) }))
+        const isRedacted = events.some(({ streamName }) => streamName.startsWith(redactionPrefix))
+        if (isRedacted) forget(last)
+        else keep(frames, last)
+        if (frames.length > 0 || isRedacted) {
           yield* announce
           const paceMs = Math.min(paceMsMax, Math.trunc(listeners.count / listenersPerPaceMs))
           if (paceMs > 0) yield* Effect.sleep(Duration.millis(paceMs))
           continue
         }
+        if (events.length === pageEvents) continue
       }
       if ((yield* Clock.currentTimeMillis) - signaledAt >= pollMs) yield* announce
       eager = (yield* hinted(eager > 0 ? eagerMs : pollMs)) ? eagerLooks : Math.max(0, eager - 1)
