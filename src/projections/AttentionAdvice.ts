@@ -99,7 +99,8 @@ const ofRecovery = (item: Subject): Action => {
 /** What each reason code asks of a person, before anything is tried again. */
 const reasons: Readonly<Record<string, string | undefined>> = {
   source_asset: "The asset comes from outside: have its source deliver it again and announce it.",
-  no_producer: "Nobody ever recorded the asset: put the file back, or declare the step that makes it.",
+  no_producer:
+    "Nobody ever recorded the asset: put the file back, and announce it (POST /api/v1/assets/{assetId}/produced) if a step consumes it by name; or declare the step that makes it.",
   producer_gone: "The workflow, job or store that made it is not there any more: put it back, or put the file back.",
   parameters_unknown: "It is not recorded with which parameters it was made: run the producing workflow by hand.",
   not_idempotent:

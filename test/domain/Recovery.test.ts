@@ -209,7 +209,8 @@ describe("Recovery: plan and parents", () => {
 
   it("a parent that failed fails it at once, with that reason and the ancestor (F22, F28, T28)", () => {
     const message = `orders.raw[2024-01] cannot be remade before its input is back: ${gone.message}`
-    const down = failed("source_asset", { ...gone, message })
+    const rootCause = { assetId: "inbox.csv", partitionKey: "", why: gone.message }
+    const down: Event = { ...failed("source_asset", { ...gone, message }), rootCause } as Event
     recovery(requested(), plannedEvent(parents))
       .when(now(settleParent("p1", gone)))
       .then(parentSettled("p1", gone), down)

@@ -118,9 +118,10 @@ describe("Recovery: attempts", () => {
   it("a producer whose own input can never be had ends it at once with that reason (F21, F22, T2)", () => {
     for (const code of ["source_asset", "cycle", "producer_gone", "disabled", "not_idempotent"] as const) {
       const hopeless = { ...gone, code }
+      const rootCause = { assetId: "inbox.csv", partitionKey: "", why: gone.message }
       recovery(...running)
         .when(now(ended(1, hopeless)))
-        .then({ _tag: "RecoveryFailed", reasonCode: code, failure: hopeless, at: 0 })
+        .then({ _tag: "RecoveryFailed", reasonCode: code, failure: hopeless, rootCause, at: 0 })
     }
     // A job's own word for its failure is not a reason of ours.
     recovery(...running)

@@ -147,6 +147,7 @@ layer(database, { timeout: 120_000, excludeTestServices: true })("the attention 
               continue
             }
             assert.deepStrictEqual(item!.rootCause, { assetId: "raw", partitionKey: null, why: "gone" })
+            assert.strictEqual(item!.severity, "warning", "the other asset has an entry of its own")
             assert.strictEqual(item!.action.command, `kintsugi recover recovery rec-${code}`)
             texts.add(item!.action.text)
           }

@@ -162,6 +162,12 @@ const failed = (reasonCode: ReasonCode, failure: Failure, now: number, rootCause
   at: now
 })
 
+/** The other asset that a failure is about: what has to be mended first. */
+const ancestorOf = (state: State, { asset, message }: Failure): RootCause | undefined =>
+  asset === undefined || Id.asset(asset.assetId, asset.partitionKey) === Id.asset(state.assetId, state.partitionKey)
+    ? undefined
+    : { ...asset, why: message }
+
 const scheduled = (state: State, now: number): Event => {
   const attempt = state.attempt + 1
   const { before, stepId } = state.producer!
@@ -240,7 +246,7 @@ const followUps = (state: State, now: number): ReadonlyArray<Event> => {
     const { failure } = broken
     const reasonCode = isReasonCode(failure.code) ? failure.code : "budget_exhausted"
     const message = `${assetName(state)} cannot be remade before its input is back: ${failure.message}`
-    return [failed(reasonCode, { ...failure, message }, now)]
+    return [failed(reasonCode, { ...failure, message }, now, ancestorOf(state, failure))]
   }
   return state.parents.length === 0 ? [scheduled(state, now)] : []
 }
@@ -301,7 +307,7 @@ const primary = (command: Command, state: State): Decision => {
       }
       // What belongs to no asset may be remade by the steps before: that is worth another try.
       if (!unowned && isHopeless(failure) && isReasonCode(failure.code)) {
-        return Result.succeed([failed(failure.code, failure, now)])
+        return Result.succeed([failed(failure.code, failure, now, ancestorOf(state, failure))])
       }
       if (!unowned && failure.class === "permanent") return Result.succeed(failedForGood(state, failure, now))
       return Result.succeed(attemptFailed(state, failure, random, now, unowned))
