@@ -162,7 +162,13 @@ export const start = Effect.fn("Serve.start")(function* (
       Layer.provideMerge(admin),
       Layer.provideMerge(ReadsLive.layer),
       Layer.provideMerge(QueueHealthHistory.layer(subscription)),
-      Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(
+          InventoryLive.layer,
+          AttentionReads.layer,
+          Deliveries.layer((notifier?.channels.length ?? 0) > 0)
+        )
+      ),
       Layer.provideMerge(Layer.mergeAll(AttentionWatch.layer, ProjectionControl.layer)),
       Layer.provideMerge(Signing.layer(settings.signing)),
       Layer.provideMerge(defineWorkflows(app)),

@@ -4,11 +4,13 @@ import { DeadLetterCommands } from "../actors/DeadLetterActor.ts"
 import { Unavailable } from "../actors/Engine.ts"
 import { DeadLetters } from "../bus/DeadLetters.ts"
 import type { BusUnavailable } from "../bus/EventBus.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf } from "./Command.ts"
+import { reached } from "./Reached.ts"
 
 const limitDefault = 50
 
@@ -21,12 +23,14 @@ export const layer = HttpApiBuilder.group(
   "deadLetters",
   Effect.fnUntraced(function* (handlers) {
     const letters = yield* DeadLetters
+    const store = yield* EventStore
     const commands = yield* DeadLetterCommands
 
     return handlers.handleAll({
-      listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault } }) {
+      listDeadLetters: Effect.fnUntraced(function* ({ query: { cursor, limit = limitDefault, minPosition } }) {
         if (cursor !== undefined && !letters.isId(cursor))
           return yield* answer(Effect.fail(new InvalidCursor({ cursor })))
+        yield* answer(reached(store, minPosition))
         const found = yield* answer(away(letters.list(limit + 1, cursor)))
         const data = found
           .slice(0, limit)

@@ -7,6 +7,7 @@ import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { IllegalTransitionProblem, NotFoundProblem } from "./api/Problems.ts"
 import { callerOf } from "./Command.ts"
+import { reachedBy } from "./Reached.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -15,11 +16,19 @@ export const layer = HttpApiBuilder.group(
     const deliveries = yield* Deliveries
     const commands = yield* DeliveryCommands
     return handlers.handleAll({
-      listDeliveries: ({ query: { cursor, limit, ...filter } }) =>
-        Effect.map(answer(deliveries.list(filter, { cursor, limit })), ({ data, nextCursor }) => ({
-          data: data.map((item) => ({ ...item })),
-          nextCursor
-        })),
+      listDeliveries: ({ query: { cursor, limit, minPosition, ...filter } }) =>
+        Effect.map(
+          answer(
+            Effect.andThen(
+              reachedBy("what goes out", deliveries.stands, minPosition),
+              deliveries.list(filter, { cursor, limit })
+            )
+          ),
+          ({ data, nextCursor }) => ({
+            data: data.map((item) => ({ ...item })),
+            nextCursor
+          })
+        ),
 
       retryDelivery: Effect.fnUntraced(function* ({ headers, params: { id }, payload }) {
         const principal = yield* Principal

@@ -4,12 +4,14 @@ import { Integrity } from "../actors/Integrity.ts"
 import * as Id from "../domain/Id.ts"
 import { keyOf } from "../domain/integrity/Finding.ts"
 import type { FindingView } from "../domain/integrity/IntegrityView.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { cursorOf, pairOf } from "../projections/AssetListQuery.ts"
 import { limitOf } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf } from "./Command.ts"
+import { reached } from "./Reached.ts"
 
 const pairFor = ({ assetId, partitionKey }: FindingView) =>
   [Id.assetKey(assetId), Id.partitionKey(partitionKey ?? "")] as const
@@ -21,6 +23,7 @@ export const layer = HttpApiBuilder.group(
   "integrity",
   Effect.fnUntraced(function* (handlers) {
     const integrity = yield* Integrity
+    const store = yield* EventStore
 
     return handlers.handleAll({
       requestCheck: Effect.fnUntraced(function* ({ headers, payload }) {
@@ -30,8 +33,9 @@ export const layer = HttpApiBuilder.group(
         return { data, position }
       }),
 
-      listFindings: Effect.fnUntraced(function* ({ query: { assetId, cursor, kind, limit } }) {
+      listFindings: Effect.fnUntraced(function* ({ query: { assetId, cursor, kind, limit, minPosition } }) {
         const after = yield* answer(pairOf(cursor))
+        yield* answer(reached(store, minPosition))
         const found = yield* answer(integrity.findings)
         const left = found.findings.filter(
           (finding) =>

@@ -11,6 +11,7 @@ import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf, type CommandRequest } from "./Command.ts"
 import { viewOf } from "./EventShape.ts"
+import { reached } from "./Reached.ts"
 import { Reads } from "./Reads.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -27,8 +28,11 @@ export const layer = HttpApiBuilder.group(
       readRun: ({ params: { id }, query: { at } }) =>
         Effect.map(asOf(store, at, `run-${id}`, engine.run(id, at)), (data) => ({ data })),
 
-      runEvents: ({ params: { id }, query: { cursor, limit = pageSize } }) =>
-        Effect.andThen(refuseCursorAhead(store, cursor), answer(eventsOf(store, id, cursor ?? "", limit))),
+      runEvents: ({ params: { id }, query: { cursor, limit = pageSize, minPosition } }) =>
+        refuseCursorAhead(store, cursor).pipe(
+          Effect.andThen(answer(reached(store, minPosition))),
+          Effect.andThen(answer(eventsOf(store, id, cursor ?? "", limit)))
+        ),
 
       runDiff: ({ params: { id }, query }) =>
         Effect.map(

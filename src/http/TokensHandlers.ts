@@ -2,6 +2,7 @@ import { DateTime, Effect, Redacted } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Tokens } from "../actors/Tokens.ts"
 import type { AccessTokenView } from "../domain/AccessTokenView.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { TokenUses } from "../projections/TokenUses.ts"
 import { answer } from "./Answer.ts"
@@ -9,12 +10,14 @@ import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf, type CommandRequest } from "./Command.ts"
+import { reached } from "./Reached.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,
   "tokens",
   Effect.fnUntraced(function* (handlers) {
     const tokens = yield* Tokens
+    const store = yield* EventStore
     const uses = yield* TokenUses
 
     const caller = (request: Omit<CommandRequest, "principal">) =>
@@ -39,9 +42,10 @@ export const layer = HttpApiBuilder.group(
         return { data: yield* shownOnce(token, secret), position }
       }),
 
-      listTokens: ({ query: { cursor, limit = pageSize } }) =>
+      listTokens: ({ query: { cursor, limit = pageSize, minPosition } }) =>
         answer(
           Effect.gen(function* () {
+            yield* reached(store, minPosition)
             const all = yield* tokens.list
             const after = cursor === undefined ? -1 : all.findIndex(({ id }) => id === cursor)
             if (cursor !== undefined && after < 0) return yield* new InvalidCursor({ cursor })

@@ -2,12 +2,14 @@ import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine } from "../actors/Engine.ts"
+import { EventStore } from "../eventstore/EventStore.ts"
 import { InvalidCursor } from "../projections/Page.ts"
 import { answer } from "./Answer.ts"
 import { Api } from "./api/Api.ts"
 import { pageSize } from "./api/Fields.ts"
 import { Principal } from "./api/Guards.ts"
 import { callerOf } from "./Command.ts"
+import { reached } from "./Reached.ts"
 import { recoverRun } from "./RunsHandlers.ts"
 
 export const layer = HttpApiBuilder.group(
@@ -15,9 +17,11 @@ export const layer = HttpApiBuilder.group(
   "workflows",
   Effect.fnUntraced(function* (handlers) {
     const engine = yield* Engine
+    const store = yield* EventStore
     return handlers.handleAll({
       // By slug; the cursor is the last slug of the page.
-      listWorkflows: Effect.fnUntraced(function* ({ query: { cursor, limit = pageSize } }) {
+      listWorkflows: Effect.fnUntraced(function* ({ query: { cursor, limit = pageSize, minPosition } }) {
+        yield* answer(reached(store, minPosition))
         const all = yield* answer(engine.workflows)
         if (cursor !== undefined && !all.some(({ slug }) => slug === cursor)) {
           return yield* answer(Effect.fail(new InvalidCursor({ cursor })))

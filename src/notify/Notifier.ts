@@ -91,8 +91,7 @@ const running = Effect.fnUntraced(function* ({ channels, config, timing = Sendin
   }
   // What happened before anybody was to be told is for nobody.
   const begin = { after: yield* Effect.orDie(log.head) }
-  const types = [...Notification.types, "NotificationDeliveryRetried"]
-  yield* follower.follow({ name: "notifications_out_v1", types, begin, handle }).pipe(
+  yield* follower.follow({ ...Outbox.reader, begin, handle }).pipe(
     Effect.tapCause((cause) => Effect.logError("notifications have stopped, and begin again", cause)),
     Effect.retry(Schedule.spaced(Duration.seconds(5))),
     Effect.forkScoped

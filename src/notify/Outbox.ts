@@ -1,6 +1,13 @@
 import { Effect, Random } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Notification from "../domain/Notification.ts"
 import type { Channel, Message } from "./Channel.ts"
+
+/** The reader of the log that queues what goes out. */
+export const reader = {
+  name: "notifications_out_v1",
+  types: [...Notification.types, "NotificationDeliveryRetried"]
+}
 
 export type Status = "pending" | "delivered" | "digested" | "dead"
 

@@ -25,7 +25,7 @@ type Body = Record<string, any>
 const play = playOn((given) =>
   Server.layer({ host: "127.0.0.1", port: 0, token: Redacted.make(token) }).pipe(
     Layer.provideMerge(ReadsLive.layer),
-    Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer)),
+    Layer.provideMerge(Layer.mergeAll(InventoryLive.layer, AttentionReads.layer, Deliveries.layer(true))),
     Layer.provideMerge(Layer.mergeAll(AttentionWatch.layer, ProjectionControl.layer)),
     Layer.provideMerge(layerPg(given))
   )

@@ -1,80 +1,44 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { createServer, type AddressInfo } from "node:net"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import * as Channels from "../../src/notify/Channels.ts"
 import type { Message } from "../../src/notify/Channel.ts"
 import { resolveBySystem } from "../../src/capabilities/HttpAccess.ts"
-
-interface Mail {
-  readonly from: string
-  readonly to: ReadonlyArray<string>
-  readonly data: string
-}
-
-/** A little SMTP server (RFC 5321) on a free port; `refusal` answers RCPT or the data instead of 250. */
-const smtp = Effect.gen(function* () {
-  const state = { mails: [] as Array<Mail>, rcpt: "250 ok", accepted: "250 queued", extensions: [] as Array<string> }
-  const server = createServer((socket) => {
-    let [from, to, data]: [string, Array<string>, string | null] = ["", [], null]
-    let rest = ""
-    const say = (line: string) => socket.write(`${line}\r\n`)
-    socket.on("error", () => undefined)
-    socket.on("data", (chunk) => {
-      rest += chunk.toString("utf8")
-      for (let end = rest.indexOf("\r\n"); end >= 0; end = rest.indexOf("\r\n")) {
-        const line = rest.slice(0, end)
-        rest = rest.slice(end + 2)
-        if (data !== null) {
-          if (line !== ".") {
-            data += `${line.replace(/^\./, "")}\n`
-            continue
-          }
-          if (state.accepted.startsWith("2")) state.mails.push({ from, to, data })
-          data = null
-          say(state.accepted)
-        } else if (/^EHLO/i.test(line)) {
-          const all = ["test", ...state.extensions]
-          for (const [index, word] of all.entries()) say(`250${index === all.length - 1 ? " " : "-"}${word}`)
-        } else if (/^MAIL FROM:/i.test(line)) {
-          ;[from, to] = [/<(.*?)>/.exec(line)![1]!, []]
-          say("250 ok")
-        } else if (/^RCPT TO:/i.test(line)) {
-          to.push(/<(.*?)>/.exec(line)![1]!)
-          say(state.rcpt)
-        } else if (/^DATA/i.test(line)) {
-          data = ""
-          say("354 go on")
-        } else if (/^QUIT/i.test(line)) {
-          say("221 bye")
-          socket.end()
-        } else say("502 what?")
-      }
-    })
-    say("220 test")
-  })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () => Effect.sync(() => server.close())
-  )
-  return { state, port: (server.address() as AddressInfo).port }
-})
+import { certificate, smtp } from "./smtpServer.ts"
 
 const access = { allow: [], resolve: resolveBySystem }
-const channel = Effect.fnUntraced(function* (port: number, tls: "none" | "starttls" = "none") {
+const password = "smtp-password-canary"
+
+const channel = Effect.fnUntraced(function* (
+  port: number,
+  tls: "none" | "starttls" | "implicit" = "none",
+  { host = "127.0.0.1" } = {}
+) {
   const [made] = yield* Channels.make(
     {
       channels: {
         night: {
-          ...{ type: "email", host: "127.0.0.1", port, tls, from: "kintsugi@example.org" },
+          ...{ type: "email", host, port, tls, from: "kintsugi@example.org" },
+          ...(tls === "none" ? {} : { user: "kintsugi", password: { env: "SMTP_PASSWORD" } }),
           to: ["night@example.org", "day@example.org"]
         }
       }
     },
     access,
-    () => undefined
+    (name) => (name === "SMTP_PASSWORD" ? password : undefined)
   )
   return made!
 })
+
+/** What Node.js trusts, and the test's certificate, as NODE_EXTRA_CA_CERTS would have it. */
+const trusting = Effect.acquireRelease(
+  Effect.sync(() => {
+    const before = getCACertificates("default")
+    setDefaultCACertificates([...before, certificate.toString("utf8")])
+    return before
+  }),
+  (before) => Effect.sync(() => setDefaultCACertificates(before))
+)
 
 const message: Message = {
   id: "00000000-0000000000000001-0000000000000002",
@@ -92,7 +56,7 @@ describe("e-mail", () => {
     "F49: sends one plain-text mail with the exact text and an id that tells a repetition; nothing in it is a header",
     () =>
       Effect.gen(function* () {
-        const { port, state } = yield* smtp
+        const { port, state } = yield* smtp()
         const { send } = yield* channel(port)
         yield* send(message)
         yield* send(message)
@@ -115,7 +79,7 @@ describe("e-mail", () => {
 
   it.live("is tried again when the server does not take it now, and not when it refuses the mail itself", () =>
     Effect.gen(function* () {
-      const { port, state } = yield* smtp
+      const { port, state } = yield* smtp()
       const { send } = yield* channel(port)
       state.rcpt = "451 later"
       assert.strictEqual((yield* Effect.flip(send(message)))._tag, "ChannelAway")
@@ -133,10 +97,55 @@ describe("e-mail", () => {
 
   it.live("demands TLS of a server that offers none, unless it is told not to", () =>
     Effect.gen(function* () {
-      const { port, state } = yield* smtp
+      const { port, state } = yield* smtp()
       const { send } = yield* channel(port, "starttls")
       assert.strictEqual((yield* Effect.flip(send(message)))._tag, "ChannelAway")
       assert.deepStrictEqual(state.mails, [])
     }).pipe(Effect.scoped)
   )
+
+  const secured = [
+    { tls: "implicit", isImplicit: true, extensions: ["AUTH PLAIN"] },
+    { tls: "starttls", isImplicit: false, extensions: ["STARTTLS", "AUTH PLAIN"] }
+  ] as const
+  for (const { extensions, isImplicit, tls } of secured) {
+    it.live(
+      `F49: goes out under TLS (${tls}), and so does its password, to a server whose certificate is trusted`,
+      () =>
+        Effect.gen(function* () {
+          yield* trusting
+          const { port, state } = yield* smtp({ isImplicit })
+          state.extensions = [...extensions]
+          const { send } = yield* channel(port, tls)
+          yield* send(message)
+          const [mail] = state.mails
+          assert.deepStrictEqual(mail!.to, ["night@example.org", "day@example.org"])
+          assert.include(mail!.data, "Step failed after multiple attempts")
+          const credentials = Buffer.from(`\0kintsugi\0${password}`).toString("base64")
+          assert.include(state.secure, `AUTH PLAIN ${credentials}`)
+          // In the clear there is nothing but the way to TLS.
+          assert.deepStrictEqual(
+            state.plain.map((line) => line.split(" ")[0]),
+            isImplicit ? [] : ["EHLO", "STARTTLS"]
+          )
+        }).pipe(Effect.scoped)
+    )
+
+    it.live(`tells nothing to a server whose certificate is not trusted, or is another's (${tls})`, () =>
+      Effect.gen(function* () {
+        const { port, state } = yield* smtp({ isImplicit, host: "0.0.0.0" })
+        state.extensions = [...extensions]
+        const unknown = yield* Effect.flip((yield* channel(port, tls)).send(message))
+        assert.strictEqual(unknown._tag, "ChannelAway")
+        assert.match(unknown.message, /self-signed certificate/)
+        yield* trusting
+        const another = yield* Effect.flip((yield* channel(port, tls, { host: "127.0.0.2" })).send(message))
+        assert.strictEqual(another._tag, "ChannelAway")
+        assert.match(another.message, /does not match certificate/)
+        for (const { message: text } of [unknown, another]) assert.notInclude(text, password)
+        assert.deepStrictEqual(state.mails, [])
+        assert.deepStrictEqual(state.secure, [])
+      }).pipe(Effect.scoped)
+    )
+  }
 })

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { readFileSync } from "node:fs"
 import { parseAllowed, resolveBySystem } from "../../src/capabilities/HttpAccess.ts"
 import type { NotificationConfig } from "../../src/domain/NotificationConfig.ts"
+import { EventStore } from "../../src/eventstore/EventStore.ts"
 import { LogFollower } from "../../src/eventstore/LogFollower.ts"
 import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import * as Channels from "../../src/notify/Channels.ts"
@@ -13,7 +14,7 @@ import { database, TestServer } from "../support/postgres.ts"
 import { appendFirst, receiver, stepFails } from "./receiver.ts"
 
 const secret = "a-secret-of-some-length"
-const log = Deliveries.layer.pipe(
+const log = Deliveries.layer(true).pipe(
   Layer.provideMerge(LogFollower.layer),
   Layer.provideMerge(PgEventStore.layer),
   Layer.provideMerge(database)
@@ -76,6 +77,35 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("webhoo
         assert.isFalse(isGenuine(secret, { ...headers, "kintsugi-signature": undefined }, text))
         assert.isFalse(isGenuine(secret, headers, text, Date.now() / 1000 + 3_600))
       }).pipe(Effect.scoped, Effect.provide(log))
+  )
+
+  it.effect("F49: the list of deliveries is as far as a position once all up to it is queued", () =>
+    Effect.gen(function* () {
+      const { stands } = yield* Deliveries
+      const { head } = yield* EventStore
+      const { url } = yield* receiver
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* notifying(hook(url))
+          yield* stepFails("told")
+          yield* until(deliveries("delivered"), ({ length }) => length === 1, "delivery")
+          const told = yield* head
+          yield* until(stands(told), (position) => position >= told, "what is queued")
+          // Of no interest to anybody: the stored place stays, and all is queued nevertheless.
+          yield* appendFirst("limit-1", "LimitReleased", {})
+          const quiet = yield* head
+          yield* until(stands(quiet), (position) => position >= quiet, "what is not queued")
+        })
+      )
+      const before = yield* head
+      yield* stepFails("untold")
+      assert.isFalse((yield* stands(yield* head)) >= (yield* head), "nobody has queued it yet")
+      assert.isTrue((yield* stands(before)) >= before)
+      yield* notifying(hook(url))
+      const after = yield* head
+      yield* until(stands(after), (position) => position >= after, "what was queued late")
+      assert.lengthOf([...(yield* deliveries("pending")), ...(yield* deliveries("delivered"))], 2)
+    }).pipe(Effect.scoped, Effect.provide(log))
   )
 
   it.effect(

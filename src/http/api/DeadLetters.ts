@@ -1,8 +1,14 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, optionalBody, page, Reason, Text } from "./Fields.ts"
+import { commandHeaders, done, list, minPosition, optionalBody, page, Reason, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
-import { IllegalTransitionProblem, KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import {
+  IllegalTransitionProblem,
+  KeyReusedProblem,
+  NotFoundProblem,
+  ProjectionBehindProblem,
+  UnavailableProblem
+} from "./Problems.ts"
 
 /** An event that a group of the bus, or the inbound stream, could not handle; `event` as it was received. */
 const DeadLetter = Schema.Struct({
@@ -23,9 +29,9 @@ const id = { id: Text(100) }
 export class DeadLettersApi extends HttpApiGroup.make("deadLetters")
   .add(
     HttpApiEndpoint.get("listDeadLetters", "/", {
-      query: page,
+      query: { ...page, ...minPosition },
       success: list(DeadLetter),
-      error: UnavailableProblem
+      error: [ProjectionBehindProblem, UnavailableProblem]
     }),
     HttpApiEndpoint.post("retryDeadLetter", "/:id/retry", {
       params: id,

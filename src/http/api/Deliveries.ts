@@ -1,8 +1,14 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, mayReason, Nullable, open, page, Text } from "./Fields.ts"
+import { commandHeaders, done, list, mayReason, minPosition, Nullable, open, page, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
-import { IllegalTransitionProblem, KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import {
+  IllegalTransitionProblem,
+  KeyReusedProblem,
+  NotFoundProblem,
+  ProjectionBehindProblem,
+  UnavailableProblem
+} from "./Problems.ts"
 
 const Status = Schema.Literals(["pending", "delivered", "digested", "dead"])
 
@@ -21,9 +27,9 @@ export const Delivery = open({
 export class DeliveriesApi extends HttpApiGroup.make("deliveries")
   .add(
     HttpApiEndpoint.get("listDeliveries", "/", {
-      query: { status: Schema.optionalKey(Status), channel: Schema.optionalKey(Text(63)), ...page },
+      query: { status: Schema.optionalKey(Status), channel: Schema.optionalKey(Text(63)), ...page, ...minPosition },
       success: list(Delivery),
-      error: UnavailableProblem
+      error: [ProjectionBehindProblem, UnavailableProblem]
     }),
     HttpApiEndpoint.post("retryDelivery", "/:id/retry", {
       params: { id: Text(300) },

@@ -1,10 +1,10 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { FindingKind } from "../../domain/integrity/Finding.ts"
-import { AssetId, commandHeaders, done, mayReason, one, optionalBody, page } from "./Fields.ts"
+import { AssetId, commandHeaders, done, mayReason, minPosition, one, optionalBody, page } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules } from "./Guards.ts"
 import { CheckRequest, Findings, Integrity, Repair } from "./IntegritySchemas.ts"
-import { KeyReusedProblem, UnavailableProblem } from "./Problems.ts"
+import { KeyReusedProblem, ProjectionBehindProblem, UnavailableProblem } from "./Problems.ts"
 
 export class IntegrityApi extends HttpApiGroup.make("integrity")
   .add(
@@ -17,9 +17,9 @@ export class IntegrityApi extends HttpApiGroup.make("integrity")
       .middleware(BodyRules)
       .annotate(OpenApi.Description, "Asks for a check of what is declared. One that waits already is enough for all."),
     HttpApiEndpoint.get("listFindings", "/findings", {
-      query: { kind: Schema.optionalKey(FindingKind), assetId: Schema.optionalKey(AssetId), ...page },
+      query: { kind: Schema.optionalKey(FindingKind), assetId: Schema.optionalKey(AssetId), ...page, ...minPosition },
       success: Findings,
-      error: [UnavailableProblem]
+      error: [ProjectionBehindProblem, UnavailableProblem]
     }).annotate(
       OpenApi.Description,
       "What the last checks have found, by asset and partition. It looks into no store and asks for no check."

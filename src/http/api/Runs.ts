@@ -60,9 +60,9 @@ export class RunsApi extends HttpApiGroup.make("runs")
     }),
     HttpApiEndpoint.get("runEvents", "/:id/events", {
       params: path,
-      query: page,
+      query: { ...page, ...minPosition },
       success: list(EventView),
-      error: [NotFoundProblem, UnavailableProblem]
+      error: [NotFoundProblem, ProjectionBehindProblem, UnavailableProblem]
     }),
     HttpApiEndpoint.get("runDiff", "/:id/diff", {
       params: path,

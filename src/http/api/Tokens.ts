@@ -2,9 +2,27 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { overlapMsMax } from "../../domain/AccessToken.ts"
 import { Role } from "../../domain/Role.ts"
-import { commandHeaders, done, IsoTime, list, Nullable, one, optionalBody, page, Reason, Text } from "./Fields.ts"
+import {
+  commandHeaders,
+  done,
+  IsoTime,
+  list,
+  minPosition,
+  Nullable,
+  one,
+  optionalBody,
+  page,
+  Reason,
+  Text
+} from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
-import { IllegalTransitionProblem, KeyReusedProblem, NotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import {
+  IllegalTransitionProblem,
+  KeyReusedProblem,
+  NotFoundProblem,
+  ProjectionBehindProblem,
+  UnavailableProblem
+} from "./Problems.ts"
 
 const fields = {
   id: Schema.String,
@@ -44,7 +62,11 @@ export class TokensApi extends HttpApiGroup.make("tokens")
       success: done(TokenWithSecret).pipe(HttpApiSchema.status(202)),
       error: [KeyReusedProblem, UnavailableProblem]
     }).middleware(BodyRules),
-    HttpApiEndpoint.get("listTokens", "/", { query: page, success: list(Token), error: UnavailableProblem }),
+    HttpApiEndpoint.get("listTokens", "/", {
+      query: { ...page, ...minPosition },
+      success: list(Token),
+      error: [ProjectionBehindProblem, UnavailableProblem]
+    }),
     HttpApiEndpoint.get("readToken", "/:id", {
       params: path,
       success: one(Token),

@@ -1,12 +1,13 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { commandHeaders, done, list, mayReason, one, optionalBody, page, Reason, Text } from "./Fields.ts"
+import { commandHeaders, done, list, mayReason, minPosition, one, optionalBody, page, Reason, Text } from "./Fields.ts"
 import { Authorization, BodyRules, RequestRules, RequiredRole } from "./Guards.ts"
 import {
   DefinedByAppProblem,
   IllegalTransitionProblem,
   KeyReusedProblem,
   NotFoundProblem,
+  ProjectionBehindProblem,
   UnavailableProblem
 } from "./Problems.ts"
 import { Recovered } from "./Runs.ts"
@@ -27,7 +28,11 @@ const path = { slug: Text(300) }
 
 export class WorkflowsApi extends HttpApiGroup.make("workflows")
   .add(
-    HttpApiEndpoint.get("listWorkflows", "/", { query: page, success: list(Workflow) }),
+    HttpApiEndpoint.get("listWorkflows", "/", {
+      query: { ...page, ...minPosition },
+      success: list(Workflow),
+      error: [ProjectionBehindProblem, UnavailableProblem]
+    }),
     HttpApiEndpoint.get("readWorkflow", "/:slug", { params: path, success: one(Workflow), error: NotFoundProblem }),
     HttpApiEndpoint.put("define", "/:slug", {
       params: path,
