@@ -42,7 +42,10 @@ export const smtp = Effect.fnUntraced(function* ({ host = "127.0.0.1", isImplici
     const heard = (line: string): void => {
       ;(isSecure ? state.secure : state.plain).push(line)
       if (data !== null) {
-        if (line !== ".") return void (data += `${line.replace(/^\./, "")}\n`)
+        if (line !== ".") {
+          data += `${line.replace(/^\./, "")}\n`
+          return
+        }
         if (state.accepted.startsWith("2")) state.mails.push({ from, to, data })
         data = null
         say(state.accepted)
