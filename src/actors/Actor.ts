@@ -99,7 +99,9 @@ export const make = <State, Command, Rejection>(category: string) => {
           owned: () => sharding.hasShardId(shard),
           onIdle: () => {
             if (!made.isDone() || cells.get(actorId) !== made) return
-            leaving.push({ actorId, cell: made, at: clock.currentTimeMillisUnsafe() })
+            // Closed by itself because it has moved: it answers nobody any more.
+            if (made.isClosed()) return evict(actorId, made)
+            leaving.set(actorId, made)
             isLeaving.openUnsafe()
           }
         })
@@ -110,22 +112,19 @@ export const make = <State, Command, Rejection>(category: string) => {
        * An actor to whom nothing is owed leaves memory soon: what is asked of an asset or a run mostly comes in one
        * breath, and each time it would be read from the log. A late message reads it back.
        */
-      const leaving: Array<{ readonly actorId: string; readonly cell: Made; readonly at: number }> = []
+      let leaving = new Map<string, Made>()
       const isLeaving = yield* Latch.make()
       yield* Effect.gen(function* () {
         while (true) {
           yield* isLeaving.await
+          const idle = leaving
+          leaving = new Map()
+          isLeaving.closeUnsafe()
           yield* Effect.sleep(Duration.millis(lingerMs))
-          const due = clock.currentTimeMillisUnsafe() - lingerMs
-          let gone = 0
-          for (const { actorId, at, cell } of leaving) {
-            if (at > due) break
-            gone++
-            // One that was asked again has taken its place at the end.
-            if (cells.get(actorId) === cell && cell.usedAt() <= at && cell.isDone()) evict(actorId, cell)
+          for (const [actorId, cell] of idle) {
+            // One that was asked again meanwhile is among those that leave next, or is at work.
+            if (leaving.get(actorId) !== cell && cells.get(actorId) === cell && cell.isDone()) evict(actorId, cell)
           }
-          leaving.splice(0, gone)
-          if (leaving.length === 0) isLeaving.closeUnsafe()
         }
       }).pipe(Effect.forkScoped)
       const evict = (actorId: string, evicted: Made) => {

@@ -49,6 +49,8 @@ export interface Cell<State, Command, Rejection> {
   readonly usedAt: () => number
   /** It has lost its shard; or nothing is owed or demanded, and it is cheap to bring back: it may leave memory at once. */
   readonly isDone: () => boolean
+  /** It has lost its shard or was closed: it answers nobody any more. */
+  readonly isClosed: () => boolean
   readonly drain: Effect.Effect<void>
   readonly close: () => void
   readonly fibers: () => ReadonlyArray<Fiber.Fiber<unknown, unknown>>
@@ -393,6 +395,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
         isFar(behaviour.wakeAt(state, clock.currentTimeMillisUnsafe())) &&
         // Who waits for a message is told soon, and would only be read back.
         (behaviour.waitsOn?.(state) ?? null) === null),
+    isClosed: () => closed,
     drain: Effect.suspend(() => {
       const command = loaded ? (behaviour.onDrain?.(state) ?? null) : null
       return command === null ? Effect.void : Effect.exit(submit(command, {}, null)).pipe(Effect.asVoid)

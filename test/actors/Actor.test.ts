@@ -188,7 +188,7 @@ describe("the actor host", () => {
           const resident = () => [...system.local.values()].reduce((sum, bucket) => sum + bucket.size(), 0)
           yield* actors.execute("works", { _tag: "Order", work: "w" })
           yield* actors.execute("idles", { _tag: "Add", by: 1 })
-          // To an actor that owes nothing memory is given back at once; one at work is kept beyond its idle time.
+          // To an actor that owes nothing memory is given back soon; one at work is kept beyond its idle time.
           yield* eventually(Effect.sync(() => resident() === 1))
           yield* Effect.sleep("1500 millis")
           assert.strictEqual(resident(), 1)
@@ -198,6 +198,39 @@ describe("the actor host", () => {
         }),
         work.perform
       )
+    }).pipe(Effect.provide(MemoryEventStore.layer))
+  )
+
+  it.live("what is asked of an actor in one breath reads its stream once, and it leaves memory after the last", () =>
+    Effect.gen(function* () {
+      const log = yield* EventStore
+      let reads = 0
+      const counting = EventStore.of({
+        ...log,
+        read: (streamName, from) => {
+          if (streamName === "counter-a") reads++
+          return log.read(streamName, from)
+        }
+      })
+      yield* processOn(
+        Effect.gen(function* () {
+          const system = yield* ActorSystem
+          const actors = yield* counter.client
+          const resident = () => [...system.local.values()].reduce((sum, bucket) => sum + bucket.size(), 0)
+          for (const by of [1, 2, 3]) {
+            yield* actors.execute("a", { _tag: "Add", by })
+            yield* Effect.sleep("20 millis")
+          }
+          const readsInOneBreath = reads
+          yield* eventually(Effect.sync(() => resident() === 0))
+          const { state } = yield* actors.execute("a", { _tag: "Read" })
+          assert.deepStrictEqual(
+            { total: state.total, readsInOneBreath, reads },
+            { total: 6, readsInOneBreath: 1, reads: 2 }
+          )
+        }).pipe(Effect.provideService(EventStore, counting)),
+        () => Effect.void
+      ).pipe(Effect.provideService(EventStore, counting))
     }).pipe(Effect.provide(MemoryEventStore.layer))
   )
 })
