@@ -8,11 +8,13 @@ import * as BackfillListQuery from "../projections/BackfillListQuery.ts"
 import * as BulkListQuery from "../projections/BulkListQuery.ts"
 import * as MetricsCounters from "../projections/MetricsCounters.ts"
 import * as NotificationsQuery from "../projections/NotificationsQuery.ts"
+import type { PageRequest } from "../projections/Page.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 import * as QueueHealth from "../projections/QueueHealth.ts"
 import * as QueueHealthHistory from "../projections/QueueHealthHistory.ts"
 import * as RecoveryListQuery from "../projections/RecoveryListQuery.ts"
 import * as RunListQuery from "../projections/RunListQuery.ts"
+import * as RunParameters from "../projections/RunParameters.ts"
 import { type MetricRow, Reads } from "./Reads.ts"
 
 const suffixes = ["_bucket", "_sum", "_count"] as const
@@ -28,6 +30,15 @@ const shownHealth = (health: QueueHealth.QueueHealth) => ({
   ...health,
   queues: health.queues.map((queue) => ({ ...queue }))
 })
+
+const runs = Effect.fnUntraced(function* (filter: RunListQuery.RunFilter, request: PageRequest) {
+  const { data, nextCursor } = yield* RunListQuery.list(filter, request)
+  const asked = yield* RunParameters.of(data.map(({ id }) => id))
+  return { data: data.map((item) => ({ ...item, ...(asked.get(item.id) ?? unknown) })), nextCursor }
+})
+
+/** Only of a log that was restored to before the run, while the read models catch up. */
+const unknown: RunParameters.Asked = { parameters: {}, streamVersion: 0 }
 
 /** The lists and counts of the API, from the read models. */
 export const layer = Layer.effect(
@@ -51,11 +62,7 @@ export const layer = Layer.effect(
           )
 
     return Reads.of({
-      listRuns: (filter, { minPosition, ...request }) =>
-        Effect.map(after(minPosition, RunListQuery.list(filter, request)), ({ data, nextCursor }) => ({
-          data: data.map((item) => ({ ...item })),
-          nextCursor
-        })),
+      listRuns: (filter, { minPosition, ...request }) => after(minPosition, runs(filter, request)),
       listRecoveries: (filter, { minPosition, ...request }) =>
         Effect.map(after(minPosition, RecoveryListQuery.list(filter, request)), ({ data, nextCursor }) => ({
           data: data.map((item) => ({ ...item })),

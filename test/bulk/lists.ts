@@ -30,7 +30,7 @@ export const layer = (state: Fakes.FakeState) =>
           Effect.gen(function* () {
             const runs = yield* Effect.forEach(yield* idsOf("run"), (id) => Effect.orDie(engine.run(id)))
             const found = runs.reverse().filter((run) => matches(run, filter))
-            const shown = found.map(({ parameters: _p, steps: _s, streamVersion: _v, ...run }) => run)
+            const shown = found.map(({ steps: _steps, ...run }) => run)
             return page(shown, limit, cursor)
           }),
         listRecoveries: ({ assetId, status }, { cursor, limit }) =>

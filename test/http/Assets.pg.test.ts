@@ -309,6 +309,15 @@ layer(TestServer.layer, { excludeTestServices: true, timeout: 60_000 })("assets 
         )
         const run = (yield* get(`/runs/${activity.data[0].runs[0].runId}`)).data
         assert.deepStrictEqual(run.parameters, { unit: "g", limit: 3 })
+        // As lists show it, it lacks nothing but its steps.
+        const listed = yield* until(
+          get("/runs?workflow=orders&trigger=auto-materialize"),
+          ({ data }) => data[0]?.status === "succeeded" && data[0].streamVersion === run.streamVersion,
+          "the run in the list"
+        )
+        const { steps, ...shown } = run
+        assert.isNotEmpty(steps)
+        assert.deepStrictEqual(listed.data, [shown])
         const other = yield* command("PUT", `${raw}/partitions/2024-09/parameters`, { parameters: {} })
         assert.deepStrictEqual([other.status, other.json.errors[0].path], [400, "partitionKey"])
         assert.include(other.json.errors[0].message, "2024-01")

@@ -334,7 +334,7 @@ export const reads = (state: FakeState) => {
       return Effect.succeed({ data: [item], nextCursor: cursor === undefined ? "more" : null })
     }
   })
-  const { steps: _steps, parameters: _parameters, streamVersion: _version, ...run } = runView("ok-1", "running")
+  const { steps: _steps, ...run } = runView("ok-1", "running")
   const notification = (id: string) => ({
     id,
     kind: "step_failed",

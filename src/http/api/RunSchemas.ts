@@ -62,20 +62,20 @@ const summary = {
   paused: Schema.Boolean,
   partitionKey: Nullable,
   runKey: Nullable,
+  parameters: Schema.Record(Schema.String, Schema.Unknown),
   trigger: open({ type: Schema.String }),
   failure: Schema.optionalKey(FailureView),
   createdAt: Nullable,
   startedAt: Nullable,
-  finishedAt: Nullable
+  finishedAt: Nullable,
+  streamVersion: Schema.Int
 }
 
-/** A run as lists show it. */
+/** A run as lists show it: without its steps, of which a fan-out has as many as it has children. */
 export const RunSummary = open(summary).annotate({ identifier: "RunSummary" })
 export type RunSummary = typeof RunSummary.Type
 
 export const Run = open({
   ...summary,
-  parameters: Schema.Record(Schema.String, Schema.Unknown),
-  steps: Schema.Array(Step),
-  streamVersion: Schema.Int
+  steps: Schema.Array(Step)
 }).annotate({ identifier: "Run" })
