@@ -42,9 +42,12 @@ export const move = Effect.fnUntraced(function* (
   from: Position | null,
   to: Position
 ): Effect.fn.Return<Outcome, SqlError> {
+  // It stands aside before it may wait for the row.
   const moved = yield* sql`
     UPDATE subscriptions SET position = ${to}, error = NULL, heartbeat_at = now()
-    WHERE name = ${name} AND position IS NOT DISTINCT FROM ${from} RETURNING name, ${sql.literal(standAside)}`
+    FROM (SELECT ${sql.literal(standAside)} AS name OFFSET 0) AS aside
+    WHERE subscriptions.name = ${name} AND position IS NOT DISTINCT FROM ${from} AND aside.name IS NOT NULL
+    RETURNING subscriptions.name`
   if (moved.length > 0) return "stored"
   const rows = yield* sql<Row>`SELECT position FROM subscriptions WHERE name = ${name}`
   const current = rows[0]?.position ?? null

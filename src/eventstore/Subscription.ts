@@ -15,6 +15,7 @@ import { SqlClient } from "effect/sql"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as SqlFailure from "../postgres/SqlFailure.ts"
 import * as Checkpoint from "./Checkpoint.ts"
+import * as CheckpointKeeper from "./CheckpointKeeper.ts"
 import { EventStore, type LogUnavailable, type Position, type RecordedEvent } from "./EventStore.ts"
 
 /** The whole log, what comes from now on, or what comes after a place. */
@@ -38,7 +39,7 @@ export interface Subscription<E, R> {
   /**
    * `inside` (default): `handle` runs in the transaction that moves the checkpoint, and what it writes through
    * `SqlClient` counts exactly once. `before`: it runs before, holds nothing back however long it takes, and after a
-   * crash may be given the same events again.
+   * crash may be given the same events again (`CheckpointKeeper`).
    */
   readonly checkpoint?: "inside" | "before"
   /** A failure that is not the database's absence stops the subscription at that event; it is never skipped. */
@@ -104,6 +105,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   let limit = batchStart
   let beatAtMs = 0
   let stored: Position | null = null
+  const keeper = checkpoint === "before" ? yield* CheckpointKeeper.make(sql, name) : null
   let idlePages = 0
 
   yield* store.changes.pipe(
@@ -117,8 +119,15 @@ const make = Effect.fnUntraced(function* <E, R>(
     if (outcome !== "stored") return yield* new Checkpoint.CheckpointMoved({ name, outcome, position: stored })
   })
 
+  const reopen = Effect.fnUntraced(function* (start: Position | null) {
+    stored = yield* keeper === null ? Checkpoint.open(sql, name, start) : keeper.open(start)
+    return stored
+  })
+
   /** Handles the events that follow `from`; answers where it stands then. */
   const advance = Effect.fnUntraced(function* (from: Position | null) {
+    // Somebody else reads under this name: on from where they are.
+    if (keeper?.hasMoved()) return yield* reopen(null)
     const page = yield* store.readAll({ after: from, limit, ...filter })
     const { events, next } = page
     if (next === null || next === from) return from
@@ -132,16 +141,16 @@ const make = Effect.fnUntraced(function* <E, R>(
     idlePages = 0
     const began = yield* Clock.currentTimeMillis
     const handled = handle(events)
-    const advanced =
-      checkpoint === "inside"
-        ? sql.withTransaction(Effect.andThen(move(next), handled))
-        : Effect.andThen(handled, move(next))
+    const advanced = keeper === null ? sql.withTransaction(Effect.andThen(move(next), handled)) : handled
     const exit = yield* Effect.exit(advanced)
     const tookMs = (yield* Clock.currentTimeMillis) - began
     if (Exit.isSuccess(exit)) {
       beatAtMs = began
+      if (keeper !== null) {
+        keeper.note(next)
+        return next
+      }
       stored = next
-      if (checkpoint === "before") return next
       if (tookMs > transactionMsMax) limit = Math.max(batchMin, limit >> 1)
       else if (tookMs < transactionMsMax / 2) limit = Math.min(batchMax, limit + (limit >> 1) + 1)
       return next
@@ -156,10 +165,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   ) {
     if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
     const error = Cause.squash(cause)
-    if (error instanceof Checkpoint.CheckpointMoved) {
-      stored = yield* Checkpoint.open(sql, name, null)
-      return stored
-    }
+    if (error instanceof Checkpoint.CheckpointMoved) return yield* reopen(null)
     if (isSqlError(error) && !SqlFailure.isDataFault(error) && SqlFailure.isUnavailable(error)) return yield* error
     const [first] = events
     if (first === undefined) return yield* Effect.die(error)
@@ -169,6 +175,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       return from
     }
     const message = error instanceof Error ? error.message : String(error)
+    if (keeper !== null) yield* keeper.flush
     yield* Checkpoint.fail(sql, name, `${first.type} of ${first.streamName} at ${first.position}: ${message}`)
     yield* Effect.logError(`subscription ${name} has stopped at ${first.position}: ${message}`, cause)
     return yield* new SubscriptionStopped({ name, position: first.position, message, cause: error })
@@ -179,7 +186,8 @@ const make = Effect.fnUntraced(function* <E, R>(
     const now = yield* Clock.currentTimeMillis
     if (now - beatAtMs < heartbeatMs) return
     beatAtMs = now
-    if (position === null || position === stored) return yield* Checkpoint.beat(sql, name)
+    if (position === null || position === (keeper?.stored() ?? stored)) return yield* Checkpoint.beat(sql, name)
+    if (keeper !== null) return keeper.note(position)
     // Another reader that has gone on meanwhile is found when there is something to handle.
     if ((yield* Checkpoint.move(sql, name, stored, position)) === "stored") stored = position
   })
@@ -190,8 +198,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   })
 
   return Effect.gen(function* () {
-    let position = yield* Checkpoint.open(sql, name, yield* beginOf(store, begin))
-    stored = position
+    let position = yield* reopen(yield* beginOf(store, begin))
     let pollMs = pollMsMin
     while (true) {
       const before = position

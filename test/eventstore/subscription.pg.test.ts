@@ -1,10 +1,11 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Latch, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Checkpoint from "../../src/eventstore/Checkpoint.ts"
 import { EventStore, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
 import * as LogPosition from "../../src/eventstore/LogPosition.ts"
 import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
+import { standAside } from "../../src/eventstore/SafeHorizon.ts"
 import * as Subscription from "../../src/eventstore/Subscription.ts"
 import * as SubscriptionStatus from "../../src/eventstore/SubscriptionStatus.ts"
 import { appendOf } from "../support/appends.ts"
@@ -107,6 +108,100 @@ layer(TestServer.layer, { excludeTestServices: true })("a subscription", (it) =>
       yield* append("asset-new")
       yield* append("run-new")
       assert.deepStrictEqual(yield* until(seen, 1), ["run-new"])
+    })
+  )
+
+  check(
+    "that moves its checkpoint behind its back goes on meanwhile, has written it when it ends, and begins there",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const given: Array<string> = []
+      const subscription = {
+        ...{ name: "seen_v1", checkpoint: "before" as const },
+        handle: (events: ReadonlyArray<RecordedEvent>) =>
+          Effect.sync(() => void given.push(...events.map(({ streamName }) => streamName)))
+      }
+      const reader = yield* Effect.forkChild(Subscription.run(subscription))
+      yield* append("run-0")
+      yield* until(
+        Effect.sync(() => given),
+        1
+      )
+      // Nobody can write the row: it reads on all the same.
+      const held = yield* Latch.make()
+      const lock = sql`SELECT ${sql.literal(standAside)} FROM subscriptions WHERE name = 'seen_v1' FOR UPDATE`
+      const holder = yield* Effect.forkChild(
+        sql.withTransaction(Effect.andThen(Effect.andThen(lock, held.open), Effect.never))
+      )
+      yield* held.await
+      for (let nth = 1; nth < 20; nth++) {
+        yield* append(`run-${nth}`)
+        yield* until(
+          Effect.sync(() => given),
+          nth + 1
+        )
+      }
+      yield* Fiber.interrupt(holder)
+      yield* Fiber.interrupt(reader)
+      assert.deepInclude((yield* SubscriptionStatus.all)[0], { name: "seen_v1", lagEvents: 0 })
+      yield* append("run-20")
+      yield* Effect.forkChild(Subscription.run(subscription))
+      yield* until(
+        Effect.sync(() => given),
+        21
+      )
+      assert.deepStrictEqual(
+        given,
+        Array.from({ length: 21 }, (_, nth) => `run-${nth}`)
+      )
+    })
+  )
+
+  check(
+    "that moves its checkpoint behind its back goes on from where another process has moved it",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const store = yield* EventStore
+      const given: Array<string> = []
+      const subscription = {
+        ...{ name: "seen_v1", checkpoint: "before" as const },
+        handle: (events: ReadonlyArray<RecordedEvent>) =>
+          Effect.sync(() => void given.push(...events.map(({ streamName }) => streamName)))
+      }
+      yield* append("run-0")
+      const first = yield* store.head
+      yield* append("run-1")
+      yield* Effect.forkChild(Subscription.run(subscription))
+      const stored = Effect.map(SubscriptionStatus.all, ([status]) => status?.lagEvents === 0)
+      yield* Effect.repeat(Effect.delay(stored, "5 millis"), { until: (isStored) => isStored })
+      yield* sql`UPDATE subscriptions SET position = ${first} WHERE name = 'seen_v1'`
+      yield* append("run-2")
+      yield* until(
+        Effect.sync(() => given),
+        5
+      )
+      assert.deepStrictEqual(given, ["run-0", "run-1", "run-2", "run-1", "run-2"])
+      yield* Effect.repeat(Effect.delay(stored, "5 millis"), { until: (isStored) => isStored })
+    })
+  )
+
+  check(
+    "that stops at an event has noted everything before it, whoever moves its checkpoint",
+    Effect.gen(function* () {
+      for (let nth = 0; nth < 20; nth++) yield* append(`run-${nth}`)
+      const stopped = yield* Effect.flip(
+        Subscription.run({
+          ...{ name: "seen_v1", checkpoint: "before" },
+          handle: (events) =>
+            events.some(({ streamName }) => streamName === "run-13")
+              ? Effect.die(new Error("cannot bear thirteen"))
+              : Effect.void
+        })
+      )
+      assert.match(stopped.message, /cannot bear thirteen/)
+      const [status] = yield* SubscriptionStatus.all
+      assert.match(status!.error!, /^Happened of run-13 at [0-9a-f-]+: cannot bear thirteen$/)
+      assert.strictEqual(status!.lagEvents, 7)
     })
   )
 

@@ -1,0 +1,72 @@
+import { Duration, Effect, Latch, type Scope, Semaphore } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Checkpoint from "./Checkpoint.ts"
+import type { Position } from "./EventStore.ts"
+
+/** Writes of the checkpoint are at least this far apart: what was handled since is handled again after a crash. */
+const everyMs = 20
+/** Pause after a write that failed; the reader finds by itself that the database is away. */
+const failedMs = 500
+
+/** Writes down where a reader stands, behind its back: it goes on meanwhile, and many moves become one write. */
+export interface CheckpointKeeper {
+  /** Reads where the checkpoint is, and keeps it from there. */
+  readonly open: (start: Position | null) => Effect.Effect<Position | null, SqlError>
+  /** Everything up to here was handled. */
+  readonly note: (position: Position) => void
+  /** Writes what was noted now. */
+  readonly flush: Effect.Effect<void, SqlError>
+  /** What is stored, as far as this reader knows. */
+  readonly stored: () => Position | null
+  /** Another process has moved the checkpoint: the reader has to open it again. */
+  readonly hasMoved: () => boolean
+}
+
+/** Of the subscription `name`; what was noted last is written when the scope closes. */
+export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<CheckpointKeeper, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let stored: Position | null = null
+    let noted: Position | null = null
+    let moved = false
+    const isNoted = yield* Latch.make()
+
+    const oneWrite = yield* Semaphore.make(1)
+    const write = Effect.gen(function* () {
+      const to = noted
+      if (to === null || to === stored || moved) return
+      const outcome = yield* Checkpoint.move(sql, name, stored, to)
+      if (outcome === "stored") stored = to
+      else moved = true
+    }).pipe(oneWrite.withPermits(1))
+
+    /** A write that was cut off may have been done all the same: asked anew where it is. */
+    const last = Effect.gen(function* () {
+      const to = noted
+      if (to === null || to === stored) return
+      const at = yield* Checkpoint.open(sql, name, null)
+      if (at === null || at < to) yield* Checkpoint.move(sql, name, at, to)
+    })
+
+    yield* Effect.gen(function* () {
+      while (true) {
+        yield* isNoted.await
+        isNoted.closeUnsafe()
+        const hasFailed = yield* Effect.match(write, { onFailure: () => true, onSuccess: () => false })
+        if (hasFailed) isNoted.openUnsafe()
+        yield* Effect.sleep(Duration.millis(hasFailed ? failedMs : everyMs))
+      }
+    }).pipe(Effect.ensuring(Effect.ignore(Effect.timeout(last, "1 second"))), Effect.forkScoped)
+
+    const open = Effect.fnUntraced(function* (start: Position | null) {
+      noted = null
+      stored = yield* Checkpoint.open(sql, name, start)
+      moved = false
+      return stored
+    })
+    const note = (position: Position) => {
+      noted = position
+      isNoted.openUnsafe()
+    }
+    return { open, note, flush: write, stored: () => stored, hasMoved: () => moved }
+  })
