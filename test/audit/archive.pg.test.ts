@@ -157,6 +157,25 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("an exp
     })
   )
 
+  it.effect("a log in which an event was moved behind the next one of its stream is broken there", () =>
+    Effect.gen(function* () {
+      const source = yield* newLog
+      yield* source(history)
+      const moved = Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) =>
+          sql`UPDATE events SET transaction_id = (transaction_id::text::bigint + 1000)::text::xid8 WHERE type = 'B'`
+      )
+      yield* source(moved)
+      const { broken } = yield* source(scan)
+      assert.deepStrictEqual(
+        broken.map(({ problem, stream, version }) => [stream, version, problem]),
+        [["run-a", 3, "it does not come after the event before it"]]
+      )
+      assert.match((yield* Effect.flip(source(exported()))).message, /the log is broken at version 3 of run-a/)
+    })
+  )
+
   it.effect(
     "more than a page of events and streams comes through, in pages that are no larger than they should be",
     () =>
