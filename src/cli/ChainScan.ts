@@ -146,13 +146,21 @@ const makeWalk = () => {
   return { visit, note, finish }
 }
 
+/** No hash covers where an event stands in the log; within a stream that order has to be the one of its versions. */
+const isAfter = (row: Row, before: Row): boolean => {
+  if (row.epoch !== before.epoch) return row.epoch > before.epoch
+  if (row.transaction_id !== before.transaction_id) return BigInt(row.transaction_id) > BigInt(before.transaction_id)
+  return row.global_position > before.global_position
+}
+
 const nameOf = (row: Row): string => row.stream_name ?? `(stream number ${row.stream_id}, which has no name)`
 
 const judge = (row: Row, before: Row | null, isAnnounced: boolean): BrokenLink | null => {
   const version = (before?.stream_version ?? 0) + 1
   if (row.stream_version !== version) return absent(nameOf(row), version)
   const unsaid = isAnnounced ? null : "it was redacted, and the log does not say so of this content"
-  const problem = problemOf(row, before?.hash ?? HashChain.genesis) ?? unsaid
+  const misplaced = before === null || isAfter(row, before) ? null : "it does not come after the event before it"
+  const problem = problemOf(row, before?.hash ?? HashChain.genesis) ?? unsaid ?? misplaced
   if (problem === null) return null
   const position = LogPosition.of(row.epoch, row.transaction_id, row.global_position)
   return { stream: nameOf(row), version, position, problem }

@@ -13,7 +13,7 @@ const int = (minimum: number, maximum: number) =>
 const textUpTo = (lengthMax: number) => Schema.String.check(Schema.isMaxLength(lengthMax))
 
 /** Variables of this runtime itself: no workflow gets to send them anywhere. */
-const ownVariables = /^(?:KINTSUGI_|PG|AWS_|DATABASE_URL$|REDIS_URL$|OPENLINEAGE_)/
+const ownVariables = /^(?:KINTSUGI_|PG|AWS_|DATABASE_URL$|REDIS_URL$|OPENLINEAGE_|OTEL_)/
 
 const EnvName = Schema.String.check(
   Schema.makeFilter((name: string) => {

@@ -2,9 +2,9 @@ import { type Array as Arr, Context, type Effect, Schema, type Stream } from "ef
 
 /**
  * A place in the whole log: fixed-width text of (epoch, transaction id, global position) that sorts in log order.
- * Users take it as it was given.
+ * Users take it as it was given. The first and the last are signed in the database: what they cannot hold is no place.
  */
-export const Position = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{16}-[0-9a-f]{16}$/)).pipe(
+export const Position = Schema.String.check(Schema.isPattern(/^[0-7][0-9a-f]{7}-[0-9a-f]{16}-[0-7][0-9a-f]{15}$/)).pipe(
   Schema.brand("Position")
 )
 export type Position = typeof Position.Type

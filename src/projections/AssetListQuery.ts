@@ -5,7 +5,7 @@ import { shownPartition } from "../domain/run/RunView.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import type { PartitionState, Row as Kept } from "./AssetRows.ts"
 import { available } from "./Available.ts"
-import { InvalidCursor, limitOf, type Page, type PageRequest } from "./Page.ts"
+import { CursorText, InvalidCursor, limitOf, type Page, type PageRequest } from "./Page.ts"
 
 /** `recovering`: a Recovery of it is in progress, whatever else is known. */
 export type ShownState = PartitionState | "recovering"
@@ -73,7 +73,7 @@ export const listedColumns = `a.asset_key AS "assetKey", a.partition_id AS "part
   a.first_produced_at AS "firstProducedAt", a.restored, a.missing, a.missing_since AS "missingSince",
   a.expires_at AS "expiresAt", a.expired_at AS "expiredAt", a.stale_since AS "staleSince", a.stale_note AS "staleNote"`
 
-const Cursor = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.String]))
+const Cursor = Schema.fromJsonString(Schema.Tuple([CursorText, CursorText]))
 const decodeCursor = Schema.decodeUnknownResult(Cursor)
 
 /** Where a page of a list by asset and partition begins; null: at its start. */

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { ReasonCode, RecoveryClass } from "../domain/recovery/RecoveryEvents.ts"
 import type { LogUnavailable } from "../eventstore/EventStore.ts"
 import { available } from "./Available.ts"
 import { bucketsSeconds } from "./RecoveryCounters.ts"
@@ -63,13 +64,13 @@ export const read: Effect.Effect<ReadonlyArray<Metric>, LogUnavailable, SqlClien
     counter(
       "kintsugi_recovery_attempts_total",
       "Attempts of recoveries that ended.",
-      recoveries.filter(({ metric }) => metric === "attempts"),
+      fromZero(recoveries, "attempts", attemptLabels),
       ({ class: recoveryClass, outcome }) => ({ class: recoveryClass, outcome })
     ),
     counter(
       "kintsugi_recovery_failures_total",
       "Recoveries that failed, by their reason code.",
-      recoveries.filter(({ metric }) => metric === "failures"),
+      fromZero(recoveries, "failures", failureLabels),
       ({ outcome }) => ({ reason: outcome })
     ),
     duration(recoveries),
@@ -107,6 +108,27 @@ const counter = <Row extends { readonly value: number }>(
   help,
   samples: rows.map((row) => ({ name, labels: labels(row), value: row.value }))
 })
+
+const attemptLabels = RecoveryClass.literals.flatMap((recoveryClass) =>
+  ["failed", "succeeded"].map((outcome) => ({ class: recoveryClass, outcome }))
+)
+const failureLabels = ReasonCode.literals.map((outcome) => ({ class: "", outcome }))
+
+/**
+ * A counter that alerts are about is there before it counts: Prometheus sees no increase in what appears with its first
+ * value, and nothing at all where no recovery has ever succeeded.
+ */
+const fromZero = (
+  rows: ReadonlyArray<RecoveryRow>,
+  metric: string,
+  labels: ReadonlyArray<Pick<RecoveryRow, "class" | "outcome">>
+): ReadonlyArray<RecoveryRow> => {
+  const counted = rows.filter((row) => row.metric === metric)
+  const isCounted = (label: (typeof labels)[number]) =>
+    counted.some((row) => row.class === label.class && row.outcome === label.outcome)
+  const absent = labels.filter((label) => !isCounted(label))
+  return [...counted, ...absent.map((label) => ({ metric, ...label, value: 0 }))]
+}
 
 /** The table has them by workflow, for the queue's health. */
 const stepsTotal = (runs: ReadonlyArray<RunRow>): Metric => {

@@ -28,7 +28,12 @@ export interface Mark {
   readonly id: string
 }
 
-const Cursor = Schema.fromJsonString(Schema.Tuple([Schema.Int, Schema.String]))
+/** Text within a cursor. The database has no NUL character: one that it gave out holds none. */
+export const CursorText = Schema.String.check(Schema.makeFilter((text: string) => !text.includes("\0")))
+/** The last time that JavaScript can tell, epoch ms; the database can tell it too. */
+const timeMax = 8_640_000_000_000_000
+const CursorTime = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: timeMax }))
+const Cursor = Schema.fromJsonString(Schema.Tuple([CursorTime, CursorText]))
 const decode = Schema.decodeUnknownResult(Cursor)
 
 const cursorOf = ({ at, id }: Mark): string => Buffer.from(JSON.stringify([at, id])).toString("base64url")

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import * as TokenDirectory from "../../src/actors/TokenDirectory.ts"
 import { scan } from "../../src/cli/ChainScan.ts"
 import { EventStore } from "../../src/eventstore/EventStore.ts"
 import { verifierOf } from "../../src/eventstore/Signature.ts"
@@ -28,6 +29,26 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("an exp
       assert.isTrue(position > head, `${position} comes after ${head}`)
       const page = yield* target(Effect.flatMap(EventStore, (store) => store.readAll({ after: null, limit: 100 })))
       assert.strictEqual(page.events.at(-1)!.position, position)
+    })
+  )
+
+  it.effect("lets in after the import who had an API token when it was exported, as docs/AUDIT.md says (F84)", () =>
+    Effect.gen(function* () {
+      const [source, target] = [yield* newLog, yield* newLog]
+      const issued = TokenDirectory.encode({
+        ...{ _tag: "TokenIssued", name: "ci", role: "operator", prefix: "ktg_x", hash: "h1", expiresAt: null },
+        ...{ by: "admin", at: 0 }
+      })
+      yield* source(write({ streamName: "token-t1", events: [issued] }))
+      const { text } = yield* source(exported())
+      const revoked = TokenDirectory.encode({ _tag: "TokenRevoked", reason: "", by: "admin" })
+      yield* source(write({ streamName: "token-t1", events: [revoked] }))
+      yield* target(imported(text))
+      const known = Effect.gen(function* () {
+        yield* Layer.build(TokenDirectory.TokenDirectory.layerFollower)
+        return (yield* TokenDirectory.TokenDirectory).byHash("h1")?.token
+      }).pipe(Effect.provide(TokenDirectory.TokenDirectory.layer))
+      assert.deepInclude(yield* target(known), { name: "ci", role: "operator", revokedAt: null })
     })
   )
 
@@ -133,6 +154,25 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("an exp
       yield* source(Effect.flatMap(SqlClient.SqlClient, (sql) => sql`UPDATE events SET type = 'X' WHERE type = 'C'`))
       const error = yield* Effect.flip(source(exported()))
       assert.match(error.message, /the log is broken at version 3 of run-a, position [0-9a-f-]{42}: kintsugi verify/)
+    })
+  )
+
+  it.effect("a log in which an event was moved behind the next one of its stream is broken there", () =>
+    Effect.gen(function* () {
+      const source = yield* newLog
+      yield* source(history)
+      const moved = Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) =>
+          sql`UPDATE events SET transaction_id = (transaction_id::text::bigint + 1000)::text::xid8 WHERE type = 'B'`
+      )
+      yield* source(moved)
+      const { broken } = yield* source(scan)
+      assert.deepStrictEqual(
+        broken.map(({ problem, stream, version }) => [stream, version, problem]),
+        [["run-a", 3, "it does not come after the event before it"]]
+      )
+      assert.match((yield* Effect.flip(source(exported()))).message, /the log is broken at version 3 of run-a/)
     })
   )
 

@@ -3,6 +3,9 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer as createHttps } from "node:https"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import * as Embedded from "../../src/postgres/Embedded.ts"
 import { freePort } from "../support/fauxqs.ts"
@@ -76,6 +79,39 @@ describe("deploy/Dockerfile", () => {
     assert.match(text, /npm ci --omit=dev/)
     assert.notMatch(text, /^(?:CMD|ENTRYPOINT) [^[]/m)
   })
+
+  it.live("its health check asks over TLS where that is configured, and fails where nothing lives", () =>
+    Effect.promise(async () => {
+      const [, program = "", ...args] = JSON.parse(`["",${/^ {2}CMD \[(.+)\]$/m.exec(text)![1]!}]`) as Array<string>
+      const health = async (port: number, env: Record<string, string> = {}) => {
+        const own = { PATH: process.env.PATH, KINTSUGI_PORT: String(port), ...env }
+        const [code] = (await once(spawn(program, args, { env: own, stdio: "ignore" }), "exit")) as [number | null]
+        return code
+      }
+      const file = (name: string) => readFileSync(join(root, "test/http/tls", name))
+      const answer = (status: number) => (_: IncomingMessage, response: ServerResponse) =>
+        void response.writeHead(status).end()
+      const servers = [
+        createHttp(answer(200)),
+        createHttps({ cert: file("cert.pem"), key: file("key.pem") }, answer(200)),
+        createHttp(answer(503))
+      ] as const
+      const ports = await Promise.all(
+        servers.map(async (server) => {
+          await once(server.listen(0, "127.0.0.1"), "listening")
+          return (server.address() as AddressInfo).port
+        })
+      )
+      const [plain = 0, tls = 0, failing = 0] = ports
+      try {
+        const withTls = { KINTSUGI_TLS_CERT: "/cert.pem" }
+        assert.deepStrictEqual([await health(plain), await health(tls, withTls)], [0, 0])
+        assert.deepStrictEqual([await health(failing), await health(plain, withTls), await health(1)], [1, 1, 1])
+      } finally {
+        for (const server of servers) server.close()
+      }
+    })
+  )
 
   it.live("starts from exactly those files, without root, and ends well on SIGTERM", () =>
     Effect.gen(function* () {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { groups } from "../../src/cli/SettingCatalogue.ts"
 import { faultText } from "../../src/domain/Definition.ts"
 import { parse } from "../../src/domain/DefinitionCheck.ts"
 
@@ -124,6 +125,18 @@ describe("an http step", () => {
       faults({ ...http, request: { ...http.request, headers: { a: { env: "KINTSUGI_ADMIN_TOKEN" } } } }),
       ["steps[0].request.headers.a.env: must not name KINTSUGI_ADMIN_TOKEN, a variable of the runtime itself"]
     )
+  })
+
+  it("F84: sends no secret of the runtime itself anywhere, whichever setting it is", () => {
+    const secrets = groups.flatMap(({ settings }) =>
+      Object.values(settings).flatMap(({ secret, variable }) => (secret === true ? [variable] : []))
+    )
+    assert.includeMembers(secrets, ["DATABASE_URL", "OPENLINEAGE_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"])
+    for (const env of secrets) {
+      assert.deepStrictEqual(faults({ ...http, request: { ...http.request, headers: { a: { env } } } }), [
+        `steps[0].request.headers.a.env: must not name ${env}, a variable of the runtime itself`
+      ])
+    }
   })
 
   it("says what of its answer belongs to which asset, where there are several", () => {

@@ -162,7 +162,8 @@ layer(page, { excludeTestServices: true })("/admin", (it) => {
     Effect.gen(function* () {
       const cookie = yield* signedIn
       assert.include((yield* view(cookie)).text, "store lake")
-      yield* form("/admin/logout", "", { cookie, "sec-fetch-site": "cross-site" })
+      const foreign = yield* form("/admin/logout", "", { cookie, "sec-fetch-site": "cross-site" })
+      assert.isNull(foreign.headers.get("set-cookie"), "nor takes the cookie out of the browser")
       assert.include((yield* view(cookie)).text, "store lake", "another site signs nobody out")
       const out = yield* form("/admin/logout", "", { cookie })
       assert.match(out.headers.get("set-cookie")!, /^kintsugi_admin=;.*Max-Age=0$/)

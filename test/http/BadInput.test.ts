@@ -93,6 +93,17 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["POST", "/api/v1/admin/projections/x/skip", json({ position: Fakes.position(1) }), 400, "invalid_input", "reason"],
   ["POST", "/api/v1/admin/projections/x/rebuild", json({ now: true }), 400, "invalid_input", "now"],
   ["GET", `/api/v1/events?after=${Fakes.position(1)}`, {}, 400, "invalid_input", "after"],
+  ["GET", "/api/v1/events?after=00000000-0000000000000001-ffffffffffffffff", {}, 400, "invalid_input", "after"],
+  ["GET", "/api/v1/events/stream?after=00000000-0000000000000001-8000000000000000", {}, 400, "invalid_input", "after"],
+  [
+    "GET",
+    "/api/v1/runs?minPosition=80000000-0000000000000001-0000000000000001",
+    {},
+    400,
+    "invalid_input",
+    "minPosition"
+  ],
+  ["GET", "/api/v1/runs/ok-1?at=00000000-0000000000000001-ffffffffffffffff", {}, 400, "invalid_input", "at"],
   ["GET", "/api/v1/runs/ok-1/events?cursor=elsewhere", {}, 400, "invalid_input", "cursor"],
   ["GET", "/api/v1/runs/ok-1?as=of", {}, 400, "invalid_input", "as"],
   ["GET", "/api/v1/recoveries?assetId=..%2Fetc", {}, 400, "invalid_input", "assetId"],

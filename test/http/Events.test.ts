@@ -126,7 +126,7 @@ layer(fresh(), { excludeTestServices: true })("the log as NDJSON", (it) => {
     Effect.gen(function* () {
       const end = yield* Effect.flatMap(EventStore, (store) => store.head)
       const next = Fakes.position(Number.parseInt(end.slice(-16), 16) + 1)
-      for (const after of [next, `ffffffff-${"f".repeat(16)}-${"f".repeat(16)}`]) {
+      for (const after of [next, `7fffffff-${"f".repeat(16)}-7${"f".repeat(15)}`]) {
         for (const path of ["/api/v1/events", "/api/v1/events/stream"]) {
           const { json, status } = yield* send("GET", `${path}?after=${after}`)
           assert.strictEqual(status, 400)

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
 import { RunList } from "../../src/projections/RunList.ts"
+import * as AssetListQuery from "../../src/projections/AssetListQuery.ts"
 import * as RunListQuery from "../../src/projections/RunListQuery.ts"
 import { database, emptied, TestLog, type Written } from "./support.ts"
 
@@ -144,8 +145,22 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the run list", 
 
   it.effect("refuses a cursor that it has not given out", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(RunListQuery.list({}, { cursor: "nonsense" }))
-      assert.strictEqual(error._tag, "InvalidCursor")
+      const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+      // What the database cannot take: a time before its calendar, and a NUL character.
+      const marks = [
+        [Number.MIN_SAFE_INTEGER, "a"],
+        [Number.MAX_SAFE_INTEGER, "a"],
+        [0, "a\0"],
+        [0.5, "a"]
+      ].map(encoded)
+      for (const cursor of ["nonsense", ...marks]) {
+        const error = yield* Effect.flip(RunListQuery.list({}, { cursor }))
+        assert.strictEqual(error._tag, "InvalidCursor", cursor)
+      }
+      for (const cursor of ["nonsense", encoded(["a\0", "p"]), encoded(["a", "\0"])]) {
+        const error = yield* Effect.flip(AssetListQuery.list({}, { cursor }))
+        assert.strictEqual(error._tag, "InvalidCursor", cursor)
+      }
     })
   )
 })

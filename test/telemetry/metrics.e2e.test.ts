@@ -124,6 +124,17 @@ describe("the metrics of a server", () => {
         for (const name of live.keys()) {
           if (name.startsWith("kintsugi_")) assert(manual.has(name), `${name} is exposed and not in the manual`)
         }
+        // A streak of failures is one also where none has ever succeeded, and its first failure is an increase.
+        const zeros = (name: string) =>
+          assert.deepStrictEqual(
+            live.get(name)!.samples.map(({ value }) => value),
+            live.get(name)!.samples.map(() => 0),
+            name
+          )
+        for (const name of ["kintsugi_recovery_attempts_total", "kintsugi_recovery_failures_total"]) {
+          assert.isNotEmpty(live.get(name)!.samples, name)
+          zeros(name)
+        }
         const routes = [...live.get("kintsugi_http_requests_total")!.samples]
         assert.isNotEmpty(routes)
         for (const { type, samples } of live.values()) {

@@ -181,9 +181,11 @@ const eventsPage = Effect.fnUntraced(function* (
   return yield* sql.unsafe(readPage, [limit, ...places]).values as Effect.Effect<ReadonlyArray<Row>, SqlError>
 })
 
+/** An event before it in its stream that comes after it in the log would not be in the file yet: it counts as absent. */
 const readPage = `SELECT s.stream_name, e.stream_version, e.type, e.schema_version, e.payload::text, e.metadata,
     e.recorded_at_ms, encode(e.hash, 'hex'), e.epoch, e.transaction_id::text, e.global_position,
-    encode(p.hash, 'hex'), (p.epoch, p.transaction_id, p.global_position) <= ($8::int, $9::text::xid8, $10::bigint),
+    CASE WHEN (p.epoch, p.transaction_id, p.global_position) < (e.epoch, e.transaction_id, e.global_position)
+      THEN encode(p.hash, 'hex') END, (p.epoch, p.transaction_id, p.global_position) <= ($8::int, $9::text::xid8, $10::bigint),
     encode(e.payload_sha256, 'hex')
   FROM events e LEFT JOIN streams s USING (stream_id)
     LEFT JOIN events p ON p.stream_id = e.stream_id AND p.stream_version = e.stream_version - 1

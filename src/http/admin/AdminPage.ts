@@ -56,8 +56,9 @@ export const layer = Layer.unwrap(
 
     const signOut = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
       const id = request.cookies[cookieName]
-      // What is not sent by this page does not end anybody's session.
-      if (id !== undefined && !isForeign(request)) yield* sessions.signOut(id)
+      // What is not sent by this page does not end anybody's session, nor takes the cookie out of the browser.
+      if (isForeign(request)) return elsewhere(null)
+      if (id !== undefined) yield* sessions.signOut(id)
       return elsewhere(cookie(request, "", 0))
     })
 
@@ -77,8 +78,11 @@ const page = (text: string, status: number) =>
     headers: { "content-security-policy": contentSecurityPolicy, "referrer-policy": "same-origin" }
   })
 
-const elsewhere = (setCookie: string) =>
-  HttpServerResponse.empty({ status: 303, headers: { location: "/admin", "set-cookie": setCookie } })
+const elsewhere = (setCookie: string | null) =>
+  HttpServerResponse.empty({
+    status: 303,
+    headers: { location: "/admin", ...(setCookie === null ? {} : { "set-cookie": setCookie }) }
+  })
 
 /**
  * Browsers say where a request comes from; a form of another site must not sign anybody in or out. `Sec-Fetch-Site` goes
