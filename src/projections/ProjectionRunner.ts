@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import * as ProjectionSteering from "../domain/ProjectionSteering.ts"
@@ -195,17 +195,22 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
 
   const requestRebuild = Effect.fnUntraced(function* (name: string, asked: Asked) {
     const live = yield* find(name)
-    const unavailable = (cause: SqlError) => new LogUnavailable({ message: cause.message, cause })
-    if (!(yield* Effect.mapError(wantRebuild(live), unavailable))) {
-      return yield* new ProjectionNotSo({ projection: name, command: "rebuild", status: "rebuilding" })
-    }
     const reason = asked.reason === "" ? {} : { reason: asked.reason }
-    const appended = yield* note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked).pipe(
-      Effect.onError(() => unwantRebuild(live))
+    const noted = note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked)
+    const unavailable = (cause: SqlError) => new LogUnavailable({ message: cause.message, cause })
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (!(yield* restore(Effect.mapError(wantRebuild(live), unavailable)))) {
+          return yield* new ProjectionNotSo({ projection: name, command: "rebuild", status: "rebuilding" })
+        }
+        // Whoever gave up does not know whether it is in the log: what is there has to be done.
+        const isWanted = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+        return yield* Effect.onExit(restore(noted), (exit) =>
+          Effect.asVoid(isWanted(exit) ? begin(live) : unwantRebuild(live))
+        )
+      })
     )
-    yield* begin(live)
-    return appended
-  }, Effect.uninterruptible)
+  })
 
   const skip = Effect.fnUntraced(function* (name: string, position: Position, asked: Asked) {
     const live = yield* find(name)

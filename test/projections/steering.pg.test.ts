@@ -312,6 +312,36 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("a read
     )
   )
 
+  it.effect("a rebuild is asked for only as long as the caller waits, and can be asked for again then", () =>
+    inFreshLog(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* add("1", "2")
+        yield* Effect.gen(function* () {
+          const control = yield* ProjectionControl
+          const asks = control.rebuild("sums_v1", "", { principal: "dana" })
+          const isWritten = yield* Deferred.make<void>()
+          const isOver = yield* Deferred.make<void>()
+          // Somebody else is about to write the row that it has to write first.
+          const other = yield* Effect.gen(function* () {
+            yield* sql`INSERT INTO projection_checkpoints (name) VALUES ('sums_v1#rebuild')`
+            yield* Deferred.succeed(isWritten, undefined)
+            yield* Deferred.await(isOver)
+            return yield* Effect.fail("rolled back" as const)
+          }).pipe(sql.withTransaction, Effect.flip, Effect.forkChild)
+          yield* Deferred.await(isWritten)
+          const gaveUp = yield* Effect.timeoutOption(asks, "300 millis")
+          yield* Deferred.succeed(isOver, undefined)
+          assert.strictEqual(yield* Fiber.join(other), "rolled back")
+          assert.strictEqual(gaveUp._tag, "None")
+          assert.isFalse((yield* statusOf()).rebuilding)
+          yield* asks
+          assert.deepInclude(yield* rebuilt, { error: null })
+        }).pipe(running)
+      })
+    )
+  )
+
   it.effect("that differs from the log is found by comparing it with a copy, table by table", () =>
     inFreshLog(
       Effect.gen(function* () {
