@@ -119,6 +119,8 @@ export class ProjectionRunner extends Context.Service<
 }
 
 const waitMsDefault = 5_000
+/** A database can also hang: what is known without it does not wait for it. */
+const headMsMax = 1_000
 
 const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
   const store = yield* EventStore
@@ -135,7 +137,10 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
   }
 
   const status = Effect.gen(function* () {
-    const head = yield* store.head.pipe(Effect.orElseSucceed(() => null))
+    const head = yield* store.head.pipe(
+      Effect.timeout(headMsMax),
+      Effect.orElseSucceed(() => null)
+    )
     const now = yield* Clock.currentTimeMillis
     return known.map((name): ProjectionStatus => {
       const { error, errorPosition, heartbeatAt, position, skips } = members.get(name)!
