@@ -222,6 +222,21 @@ export const layer = Layer.effect(
 
     const commandRecovery = yield* RecoveryCommanding.make(log)
 
+    const storeView = Effect.fnUntraced(function* ({
+      error,
+      name,
+      since,
+      status
+    }: Effect.Success<typeof health.list>[number]) {
+      const { type } = yield* Effect.orDie(stores.config(name))
+      // Known without the log but for this: it is not waited for when that hangs.
+      const waiting = yield* log.waitingOn(`store:${name}`, "", 1_000).pipe(
+        Effect.timeout("2 seconds"),
+        Effect.orElseSucceed(() => [])
+      )
+      return { name, type, status, since: iso(since), error, waiting: waiting.length }
+    })
+
     return Engine.of({
       define,
       workflows: Effect.sync(() => definitions.all().map((defined) => workflowView(defined, pauses))),
@@ -248,15 +263,7 @@ export const layer = Layer.effect(
       retryRecovery: (id, caller) => commandRecovery(id, { _tag: "Retry" }, caller),
       cancelRecovery: (id, reason, caller) => commandRecovery(id, { _tag: "Cancel", reason }, caller),
       planRecovery: (assetId, partitionKey) => timely(planView(planner, assetId, partitionKey)),
-      stores: Effect.gen(function* () {
-        const found = []
-        for (const { error, name, since, status } of yield* health.list) {
-          const { type } = yield* Effect.orDie(stores.config(name))
-          const waiting = yield* Effect.orElseSucceed(log.waitingOn(`store:${name}`, "", 1_000), () => [])
-          found.push({ name, type, status, since: iso(since), error, waiting: waiting.length })
-        }
-        return found
-      }),
+      stores: Effect.flatMap(health.list, (all) => Effect.forEach(all, storeView, { concurrency: "unbounded" })),
       gauges: Effect.sync(() => {
         const { capacity, executing, waiting } = slots.stats()
         let residentActors = 0

@@ -1,41 +1,57 @@
 import { Clock, Duration, Effect, Layer, Schedule } from "effect"
+import type { SqlClient } from "effect/sql"
 import { AttentionDesk } from "../actors/AttentionDesk.ts"
 import { StoreHealth } from "../actors/StoreHealth.ts"
 import { onWiped } from "../capabilities/StoreConfig.ts"
 import { Stores } from "../capabilities/Stores.ts"
 import type { Raise } from "../domain/Attention.ts"
 import { storeAttentionMs } from "../domain/run/RunDecide.ts"
+import * as AttentionQuery from "../projections/AttentionQuery.ts"
 import { ProjectionRunner } from "../projections/ProjectionRunner.ts"
 
 const lookEvery = Duration.seconds(5)
 
 /**
  * Raises what only this process knows: stores that are away for long or wait for somebody to look, and read models
- * that have stopped. Settles it when it is over.
+ * that have stopped. Settles it when it is over, also because the store or the read model is no part of the app any more.
  */
-export const layer: Layer.Layer<never, never, AttentionDesk | StoreHealth | Stores | ProjectionRunner> =
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      const desk = yield* AttentionDesk
-      const look = yield* makeLook
-      // What has been said by this process; what another one said before is looked at once.
-      const told = new Map<string, boolean>()
-      const tell = Effect.gen(function* () {
-        for (const [id, raise] of yield* look) {
-          if (raise === "unknown") continue
-          if (raise === null && told.get(id) === false) continue
-          yield* raise === null ? desk.settle(id) : desk.raise(raise)
-          told.set(id, raise !== null)
-        }
-      })
-      yield* tell.pipe(
-        Effect.tapError(({ message }) => Effect.logDebug(`the attention list cannot be told: ${message}`)),
-        Effect.ignore,
-        Effect.repeat(Schedule.spaced(lookEvery)),
-        Effect.forkScoped
-      )
+export const layer: Layer.Layer<
+  never,
+  never,
+  AttentionDesk | StoreHealth | Stores | ProjectionRunner | SqlClient.SqlClient
+> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const desk = yield* AttentionDesk
+    const look = yield* makeLook
+    // What has been said by this process; what another one said before is looked at once.
+    const told = new Map<string, boolean>()
+    const tell = Effect.gen(function* () {
+      const found = yield* look
+      for (const [id, raise] of found) {
+        if (raise === "unknown") continue
+        if (raise === null && told.get(id) === false) continue
+        yield* raise === null ? desk.settle(id) : desk.raise(raise)
+        told.set(id, raise !== null)
+      }
+      const ids = new Set(found.map(([id]) => id))
+      for (const id of yield* listed) if (!ids.has(id)) yield* desk.settle(id)
     })
+    yield* tell.pipe(
+      Effect.tapError(({ message }) => Effect.logDebug(`the attention list cannot be told: ${message}`)),
+      Effect.ignore,
+      Effect.repeat(Schedule.spaced(lookEvery)),
+      Effect.forkScoped
+    )
+  })
+)
+
+/** The stores and read models that are on the list. */
+const listed = Effect.gen(function* () {
+  const pages = yield* Effect.forEach(["store", "projection"] as const, (kind) =>
+    AttentionQuery.list({ kind, muted: "all" }, { limit: 200 })
   )
+  return pages.flatMap(({ data }) => data.map(({ id }) => id))
+})
 
 type Found = ReadonlyArray<readonly [id: string, raise: Raise | null | "unknown"]>
 

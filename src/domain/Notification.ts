@@ -72,7 +72,7 @@ export const ofRun = ({ at, data, id: runId, position, type }: Noted): Note | nu
 /** Failures in a row after which automatic runs wait for the next update, and so for somebody who looks. */
 export const automaticFailuresMany = 5
 
-/** The note of an event of any stream that channels are told of. */
+/** The note of an event of any stream that people are told of. */
 export const of = (event: Noted): Note | null => {
   const note = { id: event.position, kind: "needs_attention", stepId: null, at: event.at } as const
   switch (event.type) {

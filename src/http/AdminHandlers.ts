@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Engine } from "../actors/Engine.ts"
 import { EventStore, type Position } from "../eventstore/EventStore.ts"
@@ -18,9 +18,9 @@ export const layer = HttpApiBuilder.group(
     // What is known without the database is told without it.
     const overview = Effect.all(
       {
-        head: Effect.orElseSucceed(store.head, () => null),
+        head: orUnknown(store.head),
         projections: Effect.map(reads.projections, (all) => all.map((status) => ({ ...status }))),
-        horizonHolder: Effect.orElseSucceed(reads.horizonHolder, () => null)
+        horizonHolder: orUnknown(reads.horizonHolder)
       },
       { concurrency: "unbounded" }
     )
@@ -42,3 +42,11 @@ export const layer = HttpApiBuilder.group(
     })
   })
 )
+
+/** A database that hangs tells as little as one that is away. */
+const patience = Duration.seconds(2)
+const orUnknown = <A, E, R>(known: Effect.Effect<A, E, R>): Effect.Effect<A | null, never, R> =>
+  known.pipe(
+    Effect.timeout(patience),
+    Effect.orElseSucceed(() => null)
+  )

@@ -21,10 +21,10 @@ export const reasons: Effect.Effect<ReadonlyArray<Reason>, never, Engine | Event
     const engine = yield* Engine
     const reads = yield* Reads
     const store = yield* EventStore
-    const log = Effect.map(
-      store.available,
-      (available): ReadonlyArray<Reason> =>
-        available ? [] : [{ name: "log", message: "the database does not answer" }]
+    const away: ReadonlyArray<Reason> = [{ name: "log", message: "the database does not answer" }]
+    // Asked, too: one that hangs is noticed before anything that waits for it has given up.
+    const log = Effect.flatMap(store.available, (available) =>
+      available ? Effect.match(store.head, { onSuccess: () => [], onFailure: () => away }) : Effect.succeed(away)
     )
     const loop = Effect.map(
       engine.gauges,

@@ -97,7 +97,8 @@ export const feed = Effect.fnUntraced(function* (
  */
 const dataErrors = new Set(["21", "22", "23", "42", "54"])
 
-const sqlStateOf = (error: SqlError): string => {
+/** What PostgreSQL calls the fault; "" when it is not the server's own. */
+export const sqlStateOf = (error: SqlError): string => {
   const cause: unknown = error.reason.cause
   const code: unknown = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
   return typeof code === "string" ? code : ""

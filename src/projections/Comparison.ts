@@ -37,7 +37,7 @@ export const compare = Effect.fn("Comparison.compare")(function* (
   const heartbeatAt = yield* Clock.currentTimeMillis
   const member: Member = {
     ...{ key: `${name}#verify`, projection, schema: `verify_${name}`, handler: projection.make(), heartbeatAt },
-    ...{ position: null, error: null, errorPosition: null, eventsRead: 0, skips: yield* Skips.of(name) }
+    ...{ schemaId: null, position: null, error: null, errorPosition: null, eventsRead: 0, skips: yield* Skips.of(name) }
   }
   const live = Effect.map(Checkpoints.load(sql, [name]), (found) => found.get(name)?.position ?? null)
   const copy = Effect.gen(function* () {

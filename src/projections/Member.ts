@@ -10,6 +10,8 @@ export interface Member {
   readonly projection: Projection
   /** Where its tables are; null: where everybody reads them. */
   readonly schema: string | null
+  /** What PostgreSQL numbers that schema, once it is made: another process that takes over makes one of the same name. */
+  schemaId: string | null
   handler: Handler
   position: Position | null
   /** Why it is parked; null: it is not. */

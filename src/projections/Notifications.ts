@@ -1,21 +1,33 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Attention from "../domain/Attention.ts"
+import * as MaterializationEvents from "../domain/materialization/MaterializationEvents.ts"
 import * as Notification from "../domain/Notification.ts"
 import type { Stored } from "../domain/run/RunEvents.ts"
 import * as Columns from "./Columns.ts"
 import { type Handler, type LogEvent, type Projection, unknownType } from "./Projection.ts"
 import { isKnown } from "./RunFold.ts"
 
-/** What operators should hear of: steps that failed for good, runs that a restart cut off, runs that need attention. */
+/**
+ * What operators should hear of, the same that channels are told: steps that failed for good, runs that a restart cut off,
+ * and what needs attention. Version 1 knew only runs; its rows are among those of this one, with the same ids, and so the
+ * tables are the same.
+ */
 export const Notifications: Projection = {
-  name: "notifications_v1",
-  categories: ["run"],
+  name: "notifications_v2",
+  categories: ["run", "materialization", "attention"],
   tables: ["notifications_v1", "notifications_v1_interrupted"],
   make: () => make()
 }
 
 export type { Kind } from "../domain/Notification.ts"
 export { interruptedId } from "../domain/Notification.ts"
+
+const types: Readonly<Record<string, (type: string) => boolean>> = {
+  run: isKnown,
+  materialization: (type) => type in MaterializationEvents.Event.cases,
+  attention: (type) => type in Attention.Event.cases
+}
 
 interface Row extends Notification.Note {
   readonly recoveryId: string | null
@@ -43,7 +55,7 @@ const make = (): Handler => {
     open = going
     const rows = new Map<string, Row>()
     for (const event of events) {
-      if (!isKnown(event.type)) throw unknownType(event)
+      if (types[event.category]?.(event.type) !== true) throw unknownType(event)
       const row = rowOf(event)
       if (row !== null && !rows.has(row.id)) rows.set(row.id, row)
     }
@@ -104,7 +116,7 @@ const outcomes: ReadonlyMap<string, string> = new Map([
 
 const rowOf = (event: LogEvent): Row | null => {
   const { at, id, recorded, type } = event
-  const note = Notification.ofRun({ type, id, at, position: recorded.position, data: <A>() => event.data<A>() })
+  const note = Notification.of({ type, id, at, position: recorded.position, data: <A>() => event.data<A>() })
   return note === null ? null : { ...note, recoveryId: null }
 }
 

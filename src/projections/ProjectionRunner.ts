@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import * as ProjectionSteering from "../domain/ProjectionSteering.ts"
@@ -6,14 +6,14 @@ import {
   type Appended,
   type AppendRefused,
   EventStore,
-  type LogUnavailable,
+  LogUnavailable,
   type Metadata,
   type Position
 } from "../eventstore/EventStore.ts"
 import * as StreamAppend from "../eventstore/StreamAppend.ts"
 import { type Member, order } from "./Member.ts"
 import type { Projection } from "./Projection.ts"
-import type { RebuildFailed } from "./Rebuild.ts"
+import { keyOf, type RebuildFailed } from "./Rebuild.ts"
 import * as RunnerLoop from "./RunnerLoop.ts"
 import { codec, type Skip } from "./Skips.ts"
 
@@ -58,7 +58,7 @@ export interface ProjectionStatus {
     readonly lagEvents: number | null
     readonly error: string | null
   } | null
-  /** How the rebuild ended that was requested last of this process; null: there was none, or it goes on. */
+  /** How the last rebuild of this process ended; null: there was none, or it goes on. */
   readonly lastRebuild: { readonly at: number; readonly events: number; readonly error: string | null } | null
   /** Events that it was told to leave out, with the reason and who said so. */
   readonly skipped: ReadonlyArray<Skip>
@@ -119,11 +119,14 @@ export class ProjectionRunner extends Context.Service<
 }
 
 const waitMsDefault = 5_000
+/** A database can also hang: what is known without it does not wait for it. */
+const headMsMax = 1_000
 
 const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
   const store = yield* EventStore
   const scope = yield* Effect.scope
-  const { changed, members, rebuild, unpark } = yield* RunnerLoop.start(projections)
+  const { changed, members, left, rebuild, rebuilds, unpark, unwantRebuild, wantRebuild } =
+    yield* RunnerLoop.start(projections)
   const ends = new Map<string, NonNullable<ProjectionStatus["lastRebuild"]>>()
   const known = projections.map(({ name }) => name)
 
@@ -134,15 +137,18 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
   }
 
   const status = Effect.gen(function* () {
-    const head = yield* store.head.pipe(Effect.orElseSucceed(() => null))
+    const head = yield* store.head.pipe(
+      Effect.timeout(headMsMax),
+      Effect.orElseSucceed(() => null)
+    )
     const now = yield* Clock.currentTimeMillis
     return known.map((name): ProjectionStatus => {
       const { error, errorPosition, heartbeatAt, position, skips } = members.get(name)!
-      const copy = members.get(RunnerLoop.rebuildKey(name))
+      const copy = members.get(keyOf(name))
       const behind = (at: Position | null) => (head === null ? null : lagOf(at, head))
       return {
         ...{ name, position, lagEvents: behind(position), heartbeatAgeMs: Math.max(0, now - heartbeatAt) },
-        ...{ error, errorPosition, rebuilding: copy !== undefined, skipped: [...skips.values()] },
+        ...{ error, errorPosition, rebuilding: rebuilds.has(name), skipped: [...skips.values()] },
         lastRebuild: ends.get(name) ?? null,
         rebuild:
           copy === undefined
@@ -178,23 +184,37 @@ const make = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>
   const note = (event: Parameters<typeof codec.encode>[0], { metadata }: Asked) =>
     StreamAppend.append(store, ProjectionSteering.streamName(event.projection), codec.encode(event), metadata)
 
-  const requestRebuild = Effect.fnUntraced(function* (name: string, asked: Asked) {
-    const live = yield* find(name)
-    if (members.has(RunnerLoop.rebuildKey(name))) {
-      return yield* new ProjectionNotSo({ projection: name, command: "rebuild", status: "rebuilding" })
-    }
-    const reason = asked.reason === "" ? {} : { reason: asked.reason }
-    const appended = yield* note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked)
-    ends.delete(name)
-    yield* rebuild(live).pipe(
+  const begin = (live: Member) => {
+    ends.delete(live.key)
+    return rebuild(live).pipe(
       Effect.map(({ events }) => ({ events, error: null })),
       Effect.catchTag("RebuildFailed", ({ message }) =>
         Effect.as(Effect.logError(message), { events: 0, error: message })
       ),
-      Effect.flatMap((end) => Effect.map(Clock.currentTimeMillis, (at) => ends.set(name, { at, ...end }))),
+      Effect.flatMap((end) => Effect.map(Clock.currentTimeMillis, (at) => ends.set(live.key, { at, ...end }))),
       Effect.forkIn(scope, { startImmediately: true })
     )
-    return appended
+  }
+  // What was asked for and did not end with its process begins again by itself: somebody wanted it.
+  yield* Effect.forEach(left, begin, { discard: true })
+
+  const requestRebuild = Effect.fnUntraced(function* (name: string, asked: Asked) {
+    const live = yield* find(name)
+    const reason = asked.reason === "" ? {} : { reason: asked.reason }
+    const noted = note({ _tag: "ProjectionRebuildRequested", projection: name, ...reason }, asked)
+    const unavailable = (cause: SqlError) => new LogUnavailable({ message: cause.message, cause })
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (!(yield* restore(Effect.mapError(wantRebuild(live), unavailable)))) {
+          return yield* new ProjectionNotSo({ projection: name, command: "rebuild", status: "rebuilding" })
+        }
+        // Whoever gave up does not know whether it is in the log: what is there has to be done.
+        const isWanted = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+        return yield* Effect.onExit(restore(noted), (exit) =>
+          Effect.asVoid(isWanted(exit) ? begin(live) : unwantRebuild(live))
+        )
+      })
+    )
   })
 
   const skip = Effect.fnUntraced(function* (name: string, position: Position, asked: Asked) {

@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Effect, Exit, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { standAside } from "../eventstore/SafeHorizon.ts"
@@ -16,6 +16,9 @@ const prefix = "rebuild_"
 
 /** The schema that a rebuild's tables lie in until they are switched. */
 export const schemaOf = (name: string): string => `${prefix}${name}`
+
+/** The key of the member that a rebuild is, and of its checkpoint. */
+export const keyOf = (name: string): string => `${name}#rebuild`
 
 /** How long the switch waits for readers of the old tables before it lets them pass and tries again. */
 const switchLockMs = 100
@@ -44,7 +47,7 @@ export const run = Effect.fnUntraced(function* (
     yield* Effect.ignore(sql`ANALYZE events`)
     yield* Effect.ignore(sql`ANALYZE streams`)
     yield* createTables(sql, member)
-    yield* Checkpoints.register(sql, [member.key])
+    yield* want(sql, projection)
     loop.members.set(member.key, member)
     return member
   })
@@ -56,10 +59,12 @@ export const run = Effect.fnUntraced(function* (
     return { events: member.eventsRead }
   })
   const takeAway = Effect.fnUntraced(
-    function* (member: Member) {
+    function* (member: Member, exit: Exit.Exit<unknown, unknown>) {
       if (loop.members.get(member.key) !== member) return
       loop.members.delete(member.key)
-      yield* discard(sql, member.schema!, member.key)
+      // Cut off with its process, it is still wanted: the next one begins it again.
+      if (Exit.hasInterrupts(exit)) return
+      yield* sql.withTransaction(Effect.when(discard(sql, member.schema!, member.key), isOwn(sql, member)))
     },
     (effect) => Effect.ignore(effect)
   )
@@ -83,11 +88,23 @@ export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClien
           yield* sql`ALTER TABLE ${schema}.${sql(table)} SET (${sql.literal(setting)})`
         }
       }
+      member.schemaId = yield* schemaIdOf(sql, member)
     })
   )
 })
 
-/** Puts the rebuilt tables into the place of the live ones, with the checkpoint, in one transaction. */
+const schemaIdOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, { schema }: Member) {
+  const [found] = yield* sql<{ id: string }>`SELECT oid::text AS id FROM pg_namespace WHERE nspname = ${schema}`
+  return found?.id ?? null
+})
+
+const isOwn = (sql: SqlClient.SqlClient, member: Member) =>
+  Effect.map(schemaIdOf(sql, member), (id) => id !== null && id === member.schemaId)
+
+/**
+ * Puts the rebuilt tables into the place of the live ones, with the checkpoint, in one transaction; fails when another
+ * process has begun it anew.
+ */
 export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Member) =>
   sql.withTransaction(
     Effect.gen(function* () {
@@ -97,6 +114,10 @@ export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Memb
       for (const table of rebuilt.projection.tables) {
         yield* sql`DROP TABLE ${sql(table)}`
         yield* sql`ALTER TABLE ${sql(rebuilt.schema!)}.${sql(table)} SET SCHEMA ${sql(current!.name)}`
+      }
+      // Only now: whoever takes over between such a question and the tables would have its half-built ones switched.
+      if (!(yield* isOwn(sql, rebuilt))) {
+        return yield* new RebuildFailed({ projection: live.key, message: "another process has begun it anew" })
       }
       yield* sql`DROP SCHEMA ${sql(rebuilt.schema!)}`
       yield* sql`
@@ -112,11 +133,22 @@ export const discard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, sc
   yield* Checkpoints.remove(sql, key)
 })
 
-/** Rebuilds that a process left behind when it died, taken away; answers the names of their projections. */
-export const discardLeftovers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+/** Notes that a projection is to be rebuilt, from the first event on; until it is, each process that starts begins it. */
+export const want = (sql: SqlClient.SqlClient, name: string) => sql`
+  INSERT INTO projection_checkpoints (name) VALUES (${keyOf(name)})
+  ON CONFLICT (name) DO UPDATE SET position = NULL, error = NULL, updated_at = now()`
+
+/**
+ * The projections of `known` whose rebuild the last process was asked for and did not end. What it had built is taken
+ * away, and the wish stays; of a projection that there is no more, that too.
+ */
+export const leftovers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, known: ReadonlySet<string>) {
   const left = yield* sql<{ name: string }>`
     SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild' ORDER BY name`
   const names = left.map(({ name }) => name.replace(/#rebuild$/, ""))
-  for (const name of names) yield* discard(sql, schemaOf(name), `${name}#rebuild`)
-  return names
+  for (const name of names) {
+    yield* discard(sql, schemaOf(name), keyOf(name))
+    if (known.has(name)) yield* want(sql, name)
+  }
+  return names.filter((name) => known.has(name))
 })

@@ -1,5 +1,6 @@
 import { Cause, Clock, Duration, Effect, Latch, Queue, Semaphore, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
 import { EventStore, type Position } from "../eventstore/EventStore.ts"
 import * as Batch from "./Batch.ts"
 import * as Checkpoints from "./Checkpoints.ts"
@@ -31,9 +32,10 @@ const outageMsMax = 5_000
 /** Longest sleep of somebody who waits for a projection, should a wake-up be missed. */
 const waitMsMax = 100
 
-export const rebuildKey = (name: string): string => `${name}#rebuild`
-
-/** Starts the loop that feeds `projections`, for as long as the scope lives. */
+/**
+ * Starts the loop that feeds `projections`, for as long as the scope lives. `left`: those whose rebuild was asked for of
+ * an earlier process and has not ended.
+ */
 export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Projection>) {
   const store = yield* EventStore
   const sql = yield* SqlClient.SqlClient
@@ -46,6 +48,8 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
   const moved = yield* Latch.make()
   const hints = yield* Queue.sliding<void>(1)
   const oneRebuild = yield* Semaphore.make(1)
+  /** Rebuilds that go on or wait for their turn, by the projection's name. */
+  const rebuilds = new Set<string>()
   let pageLimit = pageFirst
 
   /** What is in memory may be wrong after a failure, even of a commit: the database knows. */
@@ -120,7 +124,12 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
       read += advanced.read
       isLevel &&= advanced.isLevel
       const [member] = group.members
-      if (member.schema !== null && member.error === null && advanced.isLevel) yield* finishRebuild(member)
+      if (member.schema !== null && member.error === null && advanced.isLevel) {
+        yield* finishRebuild(member).pipe(
+          Effect.catchIf(isHeldUp, () => Effect.void),
+          Effect.catchTag("RebuildFailed", ({ message }) => Effect.sync(() => (member.error = message)))
+        )
+      }
     }
     return { read, isLevel }
   })
@@ -156,30 +165,42 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
     }
   })
 
-  const rebuild = (live: Member) =>
-    Rebuild.run(
-      sql,
-      live,
-      Effect.map(Clock.currentTimeMillis, (now) => fresh(live.projection, Rebuild.schemaOf(live.key), now, live.skips)),
-      {
-        members,
-        changed: Effect.timeoutOption(moved.await, waitMsMax)
-      }
-    ).pipe(oneRebuild.withPermits(1))
+  const rebuild = Effect.fnUntraced(
+    function* (live: Member) {
+      rebuilds.add(live.key)
+      const copy = Effect.map(Clock.currentTimeMillis, (now) =>
+        fresh(live.projection, Rebuild.schemaOf(live.key), now, live.skips)
+      )
+      const changed = Effect.timeoutOption(moved.await, waitMsMax)
+      return yield* oneRebuild.withPermits(1)(Rebuild.run(sql, live, copy, { members, changed }))
+    },
+    (effect, { key }) =>
+      Effect.ensuring(
+        effect,
+        Effect.sync(() => rebuilds.delete(key))
+      )
+  )
+  /** Notes the wish, so that it is kept when the process ends before its turn; false: it is rebuilt already. */
+  const wantRebuild = Effect.fnUntraced(function* ({ key }: Member) {
+    if (rebuilds.has(key)) return false
+    rebuilds.add(key)
+    yield* Effect.onError(Rebuild.want(sql, key), () => Effect.sync(() => rebuilds.delete(key)))
+    return true
+  })
+  const unwantRebuild = Effect.fnUntraced(function* ({ key }: Member) {
+    rebuilds.delete(key)
+    yield* Effect.ignore(Checkpoints.remove(sql, Rebuild.keyOf(key)))
+  })
 
   yield* Checkpoints.register(sql, [...members.keys()])
-  const left = yield* Rebuild.discardLeftovers(sql)
+  const left = yield* Rebuild.leftovers(sql, new Set(members.keys()))
   yield* reload()
   yield* store.changes.pipe(
     Stream.runForEach(() => Queue.offer(hints, undefined)),
     Effect.forkScoped
   )
   yield* Effect.forkScoped(loop)
-  // A rebuild that died with its process begins again by itself: somebody wanted it.
-  for (const name of left) {
-    const live = members.get(name)
-    if (live !== undefined) yield* Effect.forkScoped(Effect.ignore(rebuild(live), { log: "Warn" }))
-  }
+  for (const name of left) rebuilds.add(name)
   /** A parked projection tries again from where it stands. */
   const unpark = Effect.fnUntraced(function* (member: Member) {
     member.error = null
@@ -189,7 +210,11 @@ export const start = Effect.fnUntraced(function* (projections: ReadonlyArray<Pro
   })
   /** Ends when something moved, and soon in any case; meanwhile the log is looked at. */
   const changed = Effect.andThen(Queue.offer(hints, undefined), Effect.timeoutOption(moved.await, waitMsMax))
-  return { members: members as ReadonlyMap<string, Member>, changed, rebuild, unpark }
+  return {
+    ...{ members: members as ReadonlyMap<string, Member>, rebuilds: rebuilds as ReadonlySet<string> },
+    left: left.map((name) => members.get(name)!),
+    ...{ changed, rebuild, wantRebuild, unwantRebuild, unpark }
+  }
 })
 
 const fresh = (
@@ -198,9 +223,10 @@ const fresh = (
   heartbeatAt: number,
   skips: Map<string, Skip>
 ): Member => ({
-  key: schema === null ? projection.name : rebuildKey(projection.name),
+  key: schema === null ? projection.name : Rebuild.keyOf(projection.name),
   projection,
   schema,
+  schemaId: null,
   handler: projection.make(),
   position: null,
   error: null,
@@ -209,5 +235,9 @@ const fresh = (
   eventsRead: 0,
   heartbeatAt
 })
+
+/** Somebody reads the old tables for long: the switch is tried again in the next round, and nobody else waits for it. */
+const isHeldUp = (error: SqlError | Rebuild.RebuildFailed): boolean =>
+  error._tag === "SqlError" && Batch.sqlStateOf(error) === "55P03"
 
 const sleep = (ms: number) => Effect.sleep(Duration.millis(ms))

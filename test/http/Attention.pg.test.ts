@@ -201,6 +201,24 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("GET /a
     )
   )
 
+  it.effect("F48: a store or a read model that is no part of the app any more leaves it", () =>
+    play(
+      scenario,
+      Effect.fnUntraced(function* () {
+        yield* oneRun
+        const desk = yield* AttentionDesk
+        const raise = { reasonCode: "x", message: "gone", severity: "critical" } as const
+        yield* desk.raise({ ...raise, id: "store:attic", kind: "store" })
+        yield* desk.raise({ ...raise, id: "projection:run_list_v0", kind: "projection" })
+        yield* desk.raise({ ...raise, id: "finding:orders", kind: "finding" })
+        const { data } = yield* until(listed, (body) => body.data.length > 0, "what was raised")
+        assert.isAbove(data.length, 0)
+        const left = yield* until(listed, (body) => body.data.length === 1, "what is settled", 20)
+        assert.deepStrictEqual(ids(left), ["finding:orders"])
+      })
+    )
+  )
+
   it.effect('F48: a wiped store whose onWiped is "wait" is critical, and says what to do', () =>
     play(
       {

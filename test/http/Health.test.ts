@@ -110,6 +110,40 @@ layer(server(state, behind), { excludeTestServices: true })("health", (it) => {
   )
 })
 
+const frozen = Layer.mergeAll(
+  Fakes.engine(state),
+  Layer.effect(
+    Reads,
+    Effect.map(Reads, (reads) => ({ ...reads, horizonHolder: Effect.never }))
+  ).pipe(Layer.provideMerge(Fakes.reads(state))),
+  Layer.effect(
+    EventStore,
+    Effect.map(EventStore, (store) => ({ ...store, head: Effect.never }))
+  ).pipe(Layer.provide(MemoryEventStore.layer))
+)
+
+layer(server(state, frozen), { excludeTestServices: true })("a server whose database hangs", (it) => {
+  it.effect("tells of its read models what it knows without it", () =>
+    Effect.gen(function* () {
+      state.projections = [projection("run_list_v1", 20)]
+      const { json, status, text } = yield* send("GET", "/api/v1/admin/projections")
+      assert.strictEqual(status, 200, text)
+      const data = json.data as Readonly<Record<string, unknown>>
+      assert.deepInclude(data, { head: null, horizonHolder: null })
+      assert.lengthOf(data.projections as ReadonlyArray<unknown>, 1)
+    })
+  )
+
+  it.effect("is not ready", () =>
+    Effect.gen(function* () {
+      state.projections = [projection("run_list_v1", 20)]
+      const { json, status } = yield* send("GET", "/readyz", { token: null })
+      assert.strictEqual(status, 503)
+      assert.deepStrictEqual(json.reasons, [{ name: "log", message: "did not answer within 3 seconds" }])
+    })
+  )
+})
+
 describe("with a database that hangs", () => {
   const hanging = Layer.effect(
     Reads,

@@ -311,6 +311,27 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
     })
   )
 
+  it.effect("says what it knows while the log hangs", () =>
+    Effect.gen(function* () {
+      const log = new TestLog()
+      const a = sums("a_v1", "a")
+      yield* fresh(a.projection)
+      yield* withRunner(
+        log,
+        [a.projection],
+        Effect.gen(function* () {
+          const runner = yield* ProjectionRunner
+          log.append(event("a", 1))
+          yield* runner.waitFor(end(log))
+          log.isHanging = true
+          const known = yield* Effect.timeoutOption(runner.status, "20 seconds")
+          assert(known._tag === "Some", "it waits for the log")
+          assert.deepInclude(known.value[0], { name: "a_v1", position: end(log), lagEvents: null })
+        })
+      )
+    })
+  )
+
   it.effect("goes on after the log was away", () =>
     Effect.gen(function* () {
       const log = new TestLog()

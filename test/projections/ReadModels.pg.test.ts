@@ -248,11 +248,51 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the read models
         assert.isString(read?.readAt)
         yield* NotificationsQuery.markRead(id)
         assert.deepStrictEqual(yield* NotificationsQuery.read(id), read, "the first reader's time stays")
-        yield* runner.rebuild("notifications_v1")
+        yield* runner.rebuild("notifications_v2")
         const unread = yield* NotificationsQuery.list({ unread: true }, {})
         assert.deepStrictEqual(unread.data, [before[1]!])
         const unknown = yield* Effect.flip(NotificationsQuery.markRead("nothing"))
         assert.strictEqual(unknown._tag, "UnknownNotification")
+      })
+    )
+  })
+
+  it.effect("F49: notifies of what else needs attention, by the ids that channels are told", () => {
+    const log = new TestLog()
+    return withLog(
+      log,
+      Effect.gen(function* () {
+        const found = {
+          id: "finding:orders",
+          kind: "finding",
+          reasonCode: "comes_back",
+          message: "orders is gone again"
+        }
+        const failure = { class: "transient", code: "unrecognized", message: "no such column" }
+        const ended = { outcome: "failed", runId: "r1", failure, retries: false }
+        log.append(...run("r1", started("a")))
+        const written = [
+          {
+            stream: "attention-1",
+            type: "AttentionRaised",
+            data: { ...found, severity: "error", count: 1 },
+            at: 1_000
+          },
+          { stream: "attention-1", type: "AttentionSettled", data: { id: found.id }, at: 2_000 },
+          { stream: "materialization-1", type: "MaterializationEnded", data: { ...ended, failures: 4 }, at: 3_000 },
+          { stream: "materialization-1", type: "MaterializationEnded", data: { ...ended, failures: 5 }, at: 4_000 }
+        ]
+        const positions = written.map((event) => log.append(event))
+        yield* reached(log)
+        const { data } = yield* NotificationsQuery.list({}, {})
+        assert.deepStrictEqual(
+          data.map(({ id, kind, message, runId }) => [id, kind, message, runId]),
+          [
+            [positions[3]!, "needs_attention", "5 automatic runs in a row have failed", "r1"],
+            [positions[0]!, "needs_attention", "orders is gone again", undefined]
+          ]
+        )
+        assert.deepInclude(data[1]!.data, { id: found.id, reasonCode: "comes_back", severity: "error" })
       })
     )
   })

@@ -118,7 +118,7 @@ const main = Effect.gen(function* () {
     const withThem = yield* measured("with")
     console.log(JSON.stringify({ without, withThem }, null, 1))
     yield* projections.waitFor(yield* store.head)
-    for (const name of ["run_list_v1", "notifications_v1"]) {
+    for (const name of ["run_list_v1", "notifications_v2"]) {
       const cpu = process.cpuUsage()
       const began = yield* Clock.currentTimeMillis
       const { events } = yield* projections.rebuild(name)

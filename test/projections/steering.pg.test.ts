@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Schedule } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { subscription } from "../../src/bus/Publisher.ts"
 import { streamName } from "../../src/domain/ProjectionSteering.ts"
@@ -60,6 +60,37 @@ const parked = Effect.gen(function* () {
   if (status.error === null) return yield* Effect.fail("not parked" as const)
   return status
 }).pipe(Effect.retry({ schedule: Schedule.spaced("20 millis"), times: 300 }))
+const rebuilt = Effect.gen(function* () {
+  const { lastRebuild } = yield* statusOf()
+  if (lastRebuild === null) return yield* Effect.fail("not rebuilt" as const)
+  return lastRebuild
+}).pipe(Effect.retry({ schedule: Schedule.spaced("20 millis"), times: 300 }))
+/** Asks for a rebuild while somebody reads the old table, and does `body` once it only waits for that one. */
+const heldUp = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const reads = yield* Deferred.make<void>()
+    const hasRead = yield* Deferred.make<void>()
+    const reader = yield* Effect.forkChild(
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`SELECT n FROM sums_v1`
+          yield* Deferred.succeed(reads, undefined)
+          yield* Deferred.await(hasRead)
+        })
+      )
+    )
+    yield* Deferred.await(reads)
+    yield* (yield* ProjectionControl).rebuild("sums_v1", "", { principal: "dana" })
+    const isLevel = Effect.gen(function* () {
+      const { rebuild } = yield* statusOf()
+      if (rebuild?.lagEvents !== 0) return yield* Effect.fail("not level" as const)
+    })
+    yield* Effect.retry(isLevel, { schedule: Schedule.spaced("20 millis"), times: 300 })
+    // Long enough for some attempts to switch.
+    yield* Effect.sleep("500 millis")
+    yield* Effect.ensuring(body, Effect.andThen(Deferred.succeed(hasRead, undefined), Fiber.await(reader)))
+  })
 const positionAt = (version: number) =>
   Effect.gen(function* () {
     const [event] = yield* (yield* EventStore).read("a-1", version - 1, 1)
@@ -183,6 +214,130 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("a read
             assert.deepStrictEqual(yield* sql`SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild'`, [])
           })
         )
+      })
+    )
+  )
+
+  it.effect(
+    "rebuilds that were asked for are done by the next process when theirs ends in order, queued ones too",
+    () =>
+      inFreshLog(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          const names = ["run_list_v1", "sums_v1"]
+          const { position } = yield* add("1", "2")
+          yield* running(level(position))
+          yield* sql`UPDATE sums_v1 SET n = 40 WHERE n = 2`
+          yield* running(
+            Effect.gen(function* () {
+              const control = yield* ProjectionControl
+              // Another one is before it, and nothing ends before the process does.
+              for (const name of names) yield* control.rebuild(name, "", { ...caller, commandId: name })
+              assert.isTrue((yield* statusOf()).rebuilding)
+              const again = yield* Effect.flip(control.rebuild("sums_v1", "", { ...caller, commandId: "again" }))
+              assert.deepInclude(again, { _tag: "ProjectionNotSo", status: "rebuilding" })
+            }),
+            [...allProjections, sums]
+          )
+          assert.strictEqual(yield* total, 41)
+          yield* running(
+            Effect.gen(function* () {
+              const isDone = Effect.gen(function* () {
+                const ends = yield* Effect.forEach(names, (name) => Effect.map(statusOf(name), (at) => at.lastRebuild))
+                if (ends.includes(null)) return yield* Effect.fail("not yet" as const)
+                return ends.map((end) => end!.error)
+              })
+              const errors = yield* Effect.retry(isDone, { schedule: Schedule.spaced("20 millis"), times: 300 })
+              assert.deepStrictEqual(errors, [null, null])
+              assert.strictEqual(yield* total, 3)
+            }),
+            [...allProjections, sums]
+          )
+          assert.deepStrictEqual(yield* sql`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rebuild%'`, [])
+          assert.deepStrictEqual(yield* sql`SELECT name FROM projection_checkpoints WHERE name LIKE '%#rebuild'`, [])
+        })
+      )
+  )
+
+  it.effect("a rebuild that a reader holds up is switched when that one has read; nothing else waits for it", () =>
+    inFreshLog(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { position } = yield* add("1", "2")
+        const said: Array<string> = []
+        const listening = Logger.layer([Logger.make(({ message }) => said.push(String(message)))])
+        yield* Effect.gen(function* () {
+          yield* level(position)
+          yield* sql`UPDATE sums_v1 SET n = 40 WHERE n = 2`
+          yield* heldUp(
+            Effect.gen(function* () {
+              assert.isTrue((yield* statusOf()).rebuilding)
+              yield* level((yield* add("3")).position)
+              assert.strictEqual(yield* total, 44)
+              assert.isTrue((yield* statusOf()).rebuilding)
+            })
+          )
+          assert.deepInclude(yield* rebuilt, { error: null })
+          assert.strictEqual(yield* total, 6)
+        }).pipe(running, Effect.provide(listening))
+        assert.notInclude(said.join("\n"), "pause")
+      })
+    )
+  )
+
+  it.effect("a rebuild that another process has begun anew is left to that one: no half-built table is switched", () =>
+    inFreshLog(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { position } = yield* add("1", "2")
+        yield* Effect.gen(function* () {
+          yield* level(position)
+          yield* heldUp(
+            sql.withTransaction(
+              Effect.gen(function* () {
+                yield* sql`DROP SCHEMA rebuild_sums_v1 CASCADE`
+                yield* sql`CREATE SCHEMA rebuild_sums_v1`
+                yield* sql`CREATE TABLE rebuild_sums_v1.sums_v1 (half int)`
+                yield* sql`UPDATE projection_checkpoints SET position = NULL WHERE name = 'sums_v1#rebuild'`
+              })
+            )
+          )
+          assert.include((yield* rebuilt).error!, "another process")
+          assert.strictEqual(yield* total, 3)
+          assert.lengthOf(yield* sql`SELECT half FROM rebuild_sums_v1.sums_v1`, 0)
+          const wish = yield* sql`SELECT name FROM projection_checkpoints WHERE name = 'sums_v1#rebuild'`
+          assert.lengthOf(wish, 1)
+        }).pipe(running)
+      })
+    )
+  )
+
+  it.effect("a rebuild is asked for only as long as the caller waits, and can be asked for again then", () =>
+    inFreshLog(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* add("1", "2")
+        yield* Effect.gen(function* () {
+          const control = yield* ProjectionControl
+          const asks = control.rebuild("sums_v1", "", { principal: "dana" })
+          const isWritten = yield* Deferred.make<void>()
+          const isOver = yield* Deferred.make<void>()
+          // Somebody else is about to write the row that it has to write first.
+          const other = yield* Effect.gen(function* () {
+            yield* sql`INSERT INTO projection_checkpoints (name) VALUES ('sums_v1#rebuild')`
+            yield* Deferred.succeed(isWritten, undefined)
+            yield* Deferred.await(isOver)
+            return yield* Effect.fail("rolled back" as const)
+          }).pipe(sql.withTransaction, Effect.flip, Effect.forkChild)
+          yield* Deferred.await(isWritten)
+          const gaveUp = yield* Effect.timeoutOption(asks, "300 millis")
+          yield* Deferred.succeed(isOver, undefined)
+          assert.strictEqual(yield* Fiber.join(other), "rolled back")
+          assert.strictEqual(gaveUp._tag, "None")
+          assert.isFalse((yield* statusOf()).rebuilding)
+          yield* asks
+          assert.deepInclude(yield* rebuilt, { error: null })
+        }).pipe(running)
       })
     )
   )

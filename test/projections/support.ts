@@ -21,6 +21,8 @@ export class TestLog {
   private readonly ticks = Effect.runSync(PubSub.sliding<void>(1))
   /** Fails reads while true. */
   isAway = false
+  /** Never answers what the head is while true. */
+  isHanging = false
 
   static position(number: number): Position {
     return Position.make(`00000000-${"0".repeat(16)}-${number.toString(16).padStart(16, "0")}`)
@@ -61,7 +63,7 @@ export class TestLog {
           next: level ? (events.at(-1)?.position ?? after) : TestLog.position(this.events.length)
         })
       }),
-    head: Effect.sync(() => TestLog.position(this.events.length)),
+    head: Effect.suspend(() => (this.isHanging ? Effect.never : Effect.succeed(TestLog.position(this.events.length)))),
     findCommand: () => Effect.die("not used by projections"),
     claimDue: () => Effect.die("not used by projections"),
     waitingOn: () => Effect.die("not used by projections"),
