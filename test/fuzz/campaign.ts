@@ -8,9 +8,10 @@ import { type Operation, operations } from "./document.ts"
 import { inhabited } from "./inhabited.ts"
 import { answerMsMax, faultsOf, jsonOf, operationOf, secretsOf } from "./oracle.ts"
 import { plant, poisoned } from "./poison.ts"
+import { afterSuccess } from "./repeats.ts"
 import { type Asker, askers, type FuzzRequest, plain, request as requestOf } from "./requests.ts"
 import { insisted, looked, type Round, unpoisoned } from "./rounds.ts"
-import { surroundings } from "./surroundings.ts"
+import { surroundings, webhookSecret } from "./surroundings.ts"
 import * as Tally from "./tally.ts"
 import { curl, exchange, type RawAnswer } from "./transport.ts"
 
@@ -53,6 +54,7 @@ export const campaign = async (options: CampaignOptions): Promise<Outcome> => {
     // Not its `close`: the embedded Postgres may keep the pipes open.
     const ended = () => server.child.exitCode ?? server.child.signalCode
     const { tokens, world } = await inhabited(server.url, folder)
+    world.secrets.push(webhookSecret)
     const tally = Tally.make()
     let deaf = 0
     const isDeaf = () => ended() !== null || deaf >= deafMax
@@ -87,7 +89,11 @@ export const campaign = async (options: CampaignOptions): Promise<Outcome> => {
         const index = next++
         // The seed makes the request from what is known; what is known depends on the server, so the line of curl counts.
         const [request] = fc.sample(requestOf(world, tokens), { seed: mixed(seed, index), numRuns: 1 })
-        if (request !== undefined) await ask(request, `request ${index}`)
+        if (request !== undefined) {
+          const answer = await ask(request, `request ${index}`)
+          const faults = await afterSuccess(round, request, answer)
+          faults.forEach(told(request, answer, `request ${index}`))
+        }
         if (index % 50 === 0) await around.trouble(index / 50)
         if (index % 40 === 0) await looked(round, index / 40)
         if (index > 0 && index % 1_000 === 0) options.say(`${index} requests, ${faults.size} faults`)
@@ -172,15 +178,17 @@ const afterwards = async (
   ended: number | string | null
 ): Promise<ReadonlyArray<string>> => {
   if (ended !== null) return [`the server ended with ${ended}: ${server.stderr().slice(-2_000)}`]
+  const told = () => `${server.stdout()}\n${server.stderr()}`
   const stopped = await unpoisoned(round)
   const faults: Array<string> = stopped === null ? [] : [stopped]
-  const told = () => `${server.stdout()}\n${server.stderr()}`
+  const shown = round.world.secrets.find((secret) => told().includes(secret))
+  if (shown !== undefined) faults.push("the server's own lines show a token, its hash or a secret")
   for (const path of ["/livez", "/readyz", "/api/v1/runs"]) {
     const answer = await exchange(server.url, plain(round.tokens, "admin", "GET", path), answerMsMax)
     if (answer.status !== 200)
       faults.push(`afterwards ${path} answers ${answer.status} ${answer.text} ${told().slice(-2_000)}`)
   }
-  const lines = `${server.stdout()}\n${server.stderr()}`
+  const lines = told()
     .split("\n")
     .filter((line) => alarming.test(line) && !meant.test(line))
   faults.push(...[...new Set(lines)].slice(0, 10).map((line) => `the server said: ${line.slice(0, 1_500)}`))

@@ -7,6 +7,9 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { absent, RedisServer } from "../support/redis.ts"
 
+/** What webhooks are signed with: no answer, event or line may show it. */
+export const webhookSecret = "a-secret-of-the-fuzzed-webhooks"
+
 /** What the server speaks to beside its clients, and what becomes of its files. */
 export interface Surroundings {
   /** Settings of the server that lead it here. */
@@ -32,7 +35,7 @@ export const surroundings = async (folder: string): Promise<Surroundings> => {
   return {
     env: {
       FUZZ_RECEIVER: `http://127.0.0.1:${port}`,
-      FUZZ_WEBHOOK_SECRET: "a-secret-of-the-fuzzed-webhooks",
+      FUZZ_WEBHOOK_SECRET: webhookSecret,
       ...(bus === null ? {} : { REDIS_URL: bus.path })
     },
     put: (key) => writeFileSync(join(folder, "lake", key), key),
