@@ -183,6 +183,8 @@ const afterwards = async (
   const faults: Array<string> = stopped === null ? [] : [stopped]
   const shown = round.world.secrets.find((secret) => told().includes(secret))
   if (shown !== undefined) faults.push("the server's own lines show a token, its hash or a secret")
+  const untaken = await taken(round)
+  if (untaken > 0) faults.push(`${untaken} messages of the bus are not taken in: ${told().slice(-2_000)}`)
   for (const path of ["/livez", "/readyz", "/api/v1/runs"]) {
     const answer = await exchange(server.url, plain(round.tokens, "admin", "GET", path), answerMsMax)
     if (answer.status !== 200)
@@ -195,6 +197,15 @@ const afterwards = async (
   const { code, output } = await verify(dataDir)
   if (code !== 0) faults.push(`kintsugi verify ends with ${code}: ${output}`)
   return faults
+}
+
+/** Messages that are still not taken in after a while. */
+const taken = async ({ around }: Round): Promise<number> => {
+  for (let tries = 0; tries < 40; tries++) {
+    if ((await around.untaken()) === 0) return 0
+    await sleep(250)
+  }
+  return around.untaken()
 }
 
 const verify = (dataDir: string): Promise<{ readonly code: number | null; readonly output: string }> =>

@@ -148,6 +148,11 @@ export const bodies: Readonly<Record<string, (world: World, place: Place) => fc.
       { reason, force: fc.constant(true), result: fc.constantFrom<unknown>({}, null, { rows: 1 }) },
       ["reason", "force"]
     ),
+  "tokens.rotateToken": (world) =>
+    optional<Readonly<Record<string, unknown>>>(
+      { expiresAt: oneOf(world, "soon"), overlapMs: fc.constantFrom(0, 1_000, 60_000) },
+      []
+    ),
   "workflowAssets.setParameters": () => parameters,
   "workflowAssets.setPartitionParameters": () => parameters,
   "workflows.define": definition,

@@ -37,7 +37,7 @@ describe("the whole surface under bad input", () => {
         const refusals = never.map(({ id }) => `${id}: ${JSON.stringify(tally.answers[id] ?? {})}`)
         assert.deepStrictEqual(refusals, [], `never answered with success, seed ${seed}`)
       }).pipe(Effect.scoped),
-    120_000
+    180_000
   )
 })
 

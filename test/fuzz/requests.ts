@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { bodies } from "./commands.ts"
-import { type Operation, operations, type Parameter } from "./document.ts"
+import { type JsonSchema, type Operation, operations, type Parameter } from "./document.ts"
 import { placeFor } from "./places.ts"
 import type { RawRequest } from "./transport.ts"
 import { hostileJson, hostileText, mutated, named, ofSchema } from "./values.ts"
@@ -41,17 +41,35 @@ const rawEscapes = fc.constantFrom(
 const urlValue = (world: World, { name }: Parameter, path: string): fc.Arbitrary<string> =>
   fc.oneof({ weight: 30, arbitrary: named(world, name, path).map(escaped) }, { weight: 1, arbitrary: rawEscapes })
 
-/** A query value by its schema, so that the words of a closed list come too. */
-const queryValue = (world: World, parameter: Parameter, path: string): fc.Arbitrary<string> =>
-  Array.isArray(parameter.schema.enum)
-    ? fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom(...(parameter.schema.enum as ReadonlyArray<string>)).map(escaped) },
-        { weight: 1, arbitrary: hostileText.map(escaped) }
-      )
-    : urlValue(world, parameter, path)
+const words: Readonly<Record<string, ReadonlyArray<string>>> = {
+  limit: ["1", "2", "50", "500"],
+  depth: ["0", "1", "3"],
+  from: ["2020-01-01", "2026-01-01T00:00:00+02:00"],
+  to: ["2099-01-01T00:00:00Z", "2030-06-01"],
+  channel: ["ops", "picky", "none"],
+  reasonCode: ["run_failed", "escalated"]
+}
+
+/** What mostly fits: a word of a closed list, a cursor that this list gave, a number where one is meant. */
+const queryValue = (world: World, parameter: Parameter, { id, path }: Operation): fc.Arbitrary<string> => {
+  const { items, enum: closed } = parameter.schema as { readonly items?: JsonSchema; readonly enum?: unknown }
+  const known = words[parameter.name] ?? closed ?? items?.enum
+  const usual = Array.isArray(known)
+    ? fc.constantFrom(...(known as ReadonlyArray<string>))
+    : parameter.name === "cursor"
+      ? fc.nat(1_000).map((index) => world.pick(`cursor of ${id}`, index) ?? "no-cursor")
+      : null
+  if (usual === null) return urlValue(world, parameter, path)
+  return fc.oneof(
+    { weight: 12, arbitrary: usual.map(escaped) },
+    { weight: 1, arbitrary: hostileText.map(escaped) },
+    { weight: 1, arbitrary: urlValue(world, parameter, path) }
+  )
+}
 
 /** `isExact`: nothing but what the operation knows, each once. */
-const target = (world: World, { parameters, path }: Operation, place: Place, isExact = false): fc.Arbitrary<string> => {
+const target = (world: World, operation: Operation, place: Place, isExact = false): fc.Arbitrary<string> => {
+  const { parameters, path } = operation
   const inPath = parameters.filter((parameter) => parameter.in === "path")
   const inQuery = parameters.filter((parameter) => parameter.in === "query")
   const placed = ({ name }: Parameter) => (place[name] === undefined ? null : fc.constant(escaped(place[name])))
@@ -59,7 +77,7 @@ const target = (world: World, { parameters, path }: Operation, place: Place, isE
   const pairs = inQuery.map((parameter) =>
     fc.tuple(
       fc.constant(parameter.name),
-      placed(parameter) ?? queryValue(world, parameter, path),
+      placed(parameter) ?? queryValue(world, parameter, operation),
       fc.nat(9).map((chance) => {
         if (parameter.required || place[parameter.name] !== undefined) return true
         return chance < (parameter.name === "minPosition" ? 1 : 4)

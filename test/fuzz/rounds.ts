@@ -80,6 +80,7 @@ const provided = async ({ around, ask, tokens }: Round, isPoisonWanted: boolean)
   await post("/api/v1/backfills", { workflow: "crawl", partitions: "all", concurrency: 1 })
   const slowly = { limit: 4, ratePerSecond: 1, reason: "one by one" }
   await post("/api/v1/bulk", { action: "replay", filter: { workflow: "failing" }, ...slowly })
+  await post("/api/v1/admin/tokens", { role: "viewer", name: "spare" })
   // What another system has made is lost: whoever asks for it waits for a recovery.
   around.put("lost.txt")
   const lost = { locations: [{ store: "lake", key: "lost.txt" }] }

@@ -1,4 +1,5 @@
 import { ManagedRuntime } from "effect"
+import fc from "fast-check"
 import { Redis } from "ioredis"
 import { once } from "node:events"
 import { readdirSync, rmSync, writeFileSync } from "node:fs"
@@ -6,6 +7,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { absent, RedisServer } from "../support/redis.ts"
+import { hostileJson, hostileText, mutated } from "./values.ts"
 
 /** What webhooks are signed with: no answer, event or line may show it. */
 export const webhookSecret = "a-secret-of-the-fuzzed-webhooks"
@@ -19,6 +21,8 @@ export interface Surroundings {
   /** Another system's file in the store, there until it is lost. */
   readonly put: (key: string) => void
   readonly lose: (key: string) => void
+  /** Messages of the bus that nobody has taken in yet. */
+  readonly untaken: () => Promise<number>
   readonly close: () => Promise<void>
 }
 
@@ -42,9 +46,11 @@ export const surroundings = async (folder: string): Promise<Surroundings> => {
     lose: (key) => rmSync(join(folder, "lake", key), { force: true }),
     trouble: async (turn) => {
       loseAny(join(folder, "lake"), turn)
-      const event = inbound[turn % inbound.length]!
-      if (bus !== null) await bus.client.xadd("kintsugi.inbound", "*", "event", event)
+      if (bus === null) return
+      const events = fc.sample(inbound, { seed: turn, numRuns: 3 })
+      for (const event of events) await bus.client.xadd(stream, "*", "event", event)
     },
+    untaken: async () => (bus === null ? 0 : untaken(bus.client)),
     close: async () => {
       await bus?.close()
       receiver.closeAllConnections()
@@ -64,12 +70,46 @@ const redis = async () => {
   return { path, client, close }
 }
 
-/** What cannot be read, cannot be taken, and is in order: the first two become dead letters. */
-const inbound = [
-  "{",
-  JSON.stringify({ specversion: "1.0", id: "1", source: "elsewhere", type: "asset.produced", data: { assetId: "__" } }),
-  JSON.stringify({ specversion: "1.0", id: "2", source: "elsewhere", type: "asset.produced", data: { assetId: "fed" } })
-]
+/** Where other systems speak to the server. */
+const stream = "kintsugi.inbound"
+
+/** Neither given to the server, nor acknowledged by it. */
+const untaken = async (client: Redis): Promise<number> => {
+  const groups = (await client.xinfo("GROUPS", stream)) as ReadonlyArray<ReadonlyArray<string | number | null>>
+  const of = (group: ReadonlyArray<string | number | null>, name: string) => Number(group[group.indexOf(name) + 1] ?? 0)
+  return groups.reduce((sum, group) => sum + of(group, "pending") + of(group, "lag"), 0)
+}
+
+const attributes = { specversion: "1.0", source: "elsewhere", type: "asset.produced" }
+
+/** An announcement that is mostly in order, and becomes a dead letter where it is not. */
+const announcement = fc
+  .record(
+    {
+      assetId: fc.constantFrom("fed", "raw", "__", "nobody.knows"),
+      partitionKey: fc.oneof(fc.constantFrom("a", "b", ""), hostileText),
+      producedAt: fc.constantFrom("2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+      payload: fc.oneof(fc.constant<unknown>({ rows: 1 }), hostileJson),
+      locations: fc.constantFrom<unknown>([{ store: "lake", key: "fed.txt" }], [{ store: "lake", key: "../x" }], []),
+      freshness: fc.constant({ ttlMs: 1_000 })
+    },
+    { requiredKeys: ["assetId"] }
+  )
+  .chain((data) =>
+    fc.record({
+      data: fc.oneof({ weight: 4, arbitrary: fc.constant<unknown>(data) }, { weight: 1, arbitrary: mutated(data) }),
+      id: fc.oneof({ weight: 9, arbitrary: fc.nat().map(String) }, { weight: 1, arbitrary: hostileText })
+    })
+  )
+  .map((event) => ({ ...attributes, ...event }))
+
+/** What another system puts on the bus. */
+const inbound: fc.Arbitrary<string> = fc.oneof(
+  { weight: 1, arbitrary: fc.constantFrom("{", "", "\u0000", "null", "[]") },
+  { weight: 3, arbitrary: announcement.map((event) => JSON.stringify(event)) },
+  { weight: 2, arbitrary: announcement.chain(mutated).map((event) => JSON.stringify(event)) },
+  { weight: 1, arbitrary: hostileJson.map((event) => JSON.stringify(event)) }
+)
 
 /** Removes one file of the store, but not the store's own mark. */
 const loseAny = (lake: string, turn: number): void => {

@@ -130,6 +130,8 @@ export const make = (spared: ReadonlySet<string>): World => {
     ...{ add, became, pickOf, secrets: [] },
     pick: (kind, index) => pickOf([kind], index),
     learn: (operationId, body) => {
+      const { nextCursor } = body as { readonly nextCursor?: unknown }
+      if (typeof nextCursor === "string") add(`cursor of ${operationId}`, nextCursor)
       if (operationId === "admin.projections") {
         walk(body, "projection", 0)
         parked(body)
