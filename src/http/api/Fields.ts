@@ -85,7 +85,7 @@ export const AssetId = Schema.String.check(
 export const Reason = Schema.String.check(
   Schema.isMaxLength(2000, { message: "must have at most 2000 characters" }),
   // In a body it is refused before; in a query only here.
-  Schema.isPattern(/^[^\u0000]*$/, { message: "must not contain the NUL character" })
+  Schema.makeFilter((text: string) => !text.includes("\0") || "must not contain the NUL character")
 )
 
 /** A reason that has to be given. */
