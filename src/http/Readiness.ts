@@ -40,6 +40,9 @@ export const reasons: Effect.Effect<ReadonlyArray<Reason>, never, Engine | Event
   }
 )
 
+/** Anybody may ask, and the error itself can quote the event that it stopped before. */
+const stopped = "has stopped; GET /api/v1/admin/projections says before which event, and why"
+
 /** A check that hangs is a reason of its own. */
 const check = <R>(name: string, reasons: Effect.Effect<ReadonlyArray<Reason>, never, R>) =>
   within(patience, reasons, "did not answer within 3 seconds").pipe(
@@ -53,12 +56,13 @@ const stale = Effect.fnUntraced(function* (reads: Reads["Service"]) {
   if (late.length === 0) return []
   const reasons: ReadonlyArray<Reason> = late.map(({ error, heartbeatAgeMs, name }) => ({
     name: `projection ${name}`,
-    message: error === null ? `has not read the log for ${Math.round(heartbeatAgeMs)} ms` : `stopped: ${error}`
+    message: error === null ? `has not read the log for ${Math.round(heartbeatAgeMs)} ms` : stopped
   }))
+  if (late.every(({ error }) => error !== null)) return reasons
   // What holds every read of the log back is the first thing to look for.
   const holder = yield* Effect.orElseSucceed(reads.horizonHolder, () => null)
   if (holder === null) return reasons
   const where = holder.database === null ? "" : ` in database ${holder.database}`
-  const message = `the oldest transaction is ${holder.ageMs} ms old: pid ${holder.pid}${where}`
+  const message = `the oldest transaction is ${Math.round(holder.ageMs)} ms old: pid ${holder.pid}${where}`
   return [...reasons, { name: "horizon", message }]
 })

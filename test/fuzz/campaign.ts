@@ -1,21 +1,19 @@
 import fc from "fast-check"
 import { spawn } from "node:child_process"
-import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import {
-  killQuietly,
-  postmasterPid,
-  type ServerProcess,
-  startServer,
-  token as adminToken
-} from "../chaos/serverProcess.ts"
+import { killQuietly, postmasterPid, type ServerProcess, startServer } from "../chaos/serverProcess.ts"
 import { mayAct } from "../../src/http/api/Guards.ts"
 import { type Operation, operations } from "./document.ts"
+import { inhabited } from "./inhabited.ts"
 import { answerMsMax, faultsOf, jsonOf, operationOf, secretsOf } from "./oracle.ts"
-import { type Asker, askers, type FuzzRequest, plain, request as requestOf, type Tokens } from "./requests.ts"
+import { plant, poisoned } from "./poison.ts"
+import { afterSuccess } from "./repeats.ts"
+import { type Asker, askers, type FuzzRequest, plain, request as requestOf } from "./requests.ts"
+import { insisted, looked, type Round, unpoisoned } from "./rounds.ts"
+import { surroundings, webhookSecret } from "./surroundings.ts"
+import * as Tally from "./tally.ts"
 import { curl, exchange, type RawAnswer } from "./transport.ts"
-import * as World from "./world.ts"
 
 export interface CampaignOptions {
   readonly seed: number
@@ -32,11 +30,7 @@ export interface CampaignOptions {
 }
 
 export interface Outcome {
-  readonly sent: number
-  /** Answers by status. */
-  readonly statuses: Readonly<Record<string, number>>
-  /** Operations that have answered 2xx. */
-  readonly succeeded: ReadonlyArray<string>
+  readonly tally: Tally.Tally
   /** Each with what led to it; the same fault of an operation is told once. */
   readonly faults: ReadonlyArray<string>
 }
@@ -45,16 +39,25 @@ export interface Outcome {
 export const campaign = async (options: CampaignOptions): Promise<Outcome> => {
   const { folder, seed } = options
   const dataDir = join(folder, "data")
+  const around = await surroundings(folder)
+  const unlimited = { KINTSUGI_RATE_LIMIT_PER_SECOND: "0", KINTSUGI_SIGN_IN_FAILURES_PER_MINUTE: "0" }
   const server = await startServer({
     ...{ dataDir, app: join(import.meta.dirname, "app.ts") },
-    env: { FUZZ_FOLDER: folder, KINTSUGI_RATE_LIMIT_PER_SECOND: "0", KINTSUGI_SIGN_IN_FAILURES_PER_MINUTE: "0" }
+    env: { FUZZ_FOLDER: folder, ...unlimited, ...around.env }
+  }).catch(async (cause) => {
+    await around.close()
+    throw cause
   })
   try {
+    await plant(dataDir)
     const faults = new Map<string, string>()
     // Not its `close`: the embedded Postgres may keep the pipes open.
     const ended = () => server.child.exitCode ?? server.child.signalCode
     const { tokens, world } = await inhabited(server.url, folder)
-    const tally = { sent: 0, statuses: {} as Record<string, number>, succeeded: new Set<string>() }
+    world.secrets.push(webhookSecret)
+    const tally = Tally.make()
+    let deaf = 0
+    const isDeaf = () => ended() !== null || deaf >= deafMax
     const told = (request: FuzzRequest, answer: RawAnswer, at: string) => (fault: string) => {
       const key = `${operationOf(request)?.id ?? "no route"}: ${fault}`
       if (faults.has(key)) return
@@ -64,11 +67,10 @@ export const campaign = async (options: CampaignOptions): Promise<Outcome> => {
     }
     const ask = async (request: FuzzRequest, at: string): Promise<RawAnswer> => {
       const answer = await exchange(server.url, request, answerMsMax)
-      tally.sent++
-      tally.statuses[answer.status] = (tally.statuses[answer.status] ?? 0) + 1
+      Tally.count(tally, request, answer)
+      deaf = answer.status === 0 && !request.isBroken ? deaf + 1 : 0
       const body = jsonOf(answer)
       const operation = operationOf(request)
-      if (operation !== undefined && answer.status >= 200 && answer.status < 300) tally.succeeded.add(operation.id)
       // Its own answer is the only place where a new token may be read.
       const shown = operation?.id === "tokens.listTokens" ? null : newToken(body)
       faultsOf(request, answer, world.secrets).forEach(told(request, answer, at))
@@ -77,34 +79,45 @@ export const campaign = async (options: CampaignOptions): Promise<Outcome> => {
       return answer
     }
 
-    await sameRefusal(tokens, world, ask, told)
+    const round = { tokens, world, ask, around }
+    await sameRefusal(round, told)
     const until = performance.now() + options.seconds * 1_000
     let next = options.from ?? 0
     const last = next + options.requests
     const worker = async () => {
-      while (next < last && performance.now() < until && ended() === null) {
+      while (next < last && performance.now() < until && !isDeaf()) {
         const index = next++
         // The seed makes the request from what is known; what is known depends on the server, so the line of curl counts.
         const [request] = fc.sample(requestOf(world, tokens), { seed: mixed(seed, index), numRuns: 1 })
-        if (request !== undefined) await ask(request, `request ${index}`)
+        if (request !== undefined) {
+          const answer = await ask(request, `request ${index}`)
+          const faults = await afterSuccess(round, request, answer)
+          faults.forEach(told(request, answer, `request ${index}`))
+        }
+        if (index % 50 === 0) await around.trouble(index / 50)
+        if (index % 40 === 0) await looked(round, index / 40)
         if (index > 0 && index % 1_000 === 0) options.say(`${index} requests, ${faults.size} faults`)
       }
     }
     await Promise.all(Array.from({ length: options.concurrency }, worker))
+    if (!isDeaf()) await insisted(round, tally, seed)
 
-    for (const fault of await afterwards(server, dataDir, tokens, ended())) {
+    for (const fault of await afterwards(server, dataDir, round, ended())) {
       faults.set(fault, fault)
       options.say(fault)
     }
-    const succeeded = [...tally.succeeded].sort()
-    return { sent: tally.sent, statuses: tally.statuses, succeeded, faults: [...faults.values()] }
+    return { tally, faults: [...faults.values()] }
   } finally {
     if (server.child.exitCode === null) server.signal("SIGTERM")
     await Promise.race([server.ended, sleep(20_000)])
     killQuietly(server.pid)
     killQuietly(postmasterPid(dataDir))
+    await around.close()
   }
 }
+
+/** So many requests in a row without an answer: nobody listens any more. */
+const deafMax = 20
 
 const mixed = (seed: number, index: number): number =>
   Math.imul(seed ^ 0x9e3779b9, 2654435761) + Math.imul(index, 40503)
@@ -114,65 +127,10 @@ const newToken = (body: unknown): string | null => {
   return typeof data?.token === "string" ? data.token : null
 }
 
-/** Roles, and some history: runs of every end, a lost file that is made again, a backfill, a check. */
-const inhabited = async (url: string, folder: string) => {
-  const admin = { admin: adminToken, wrong: "wrong-token", operator: "", viewer: "" }
-  const spared = new Set<string>()
-  const send = async (method: string, path: string, body: object): Promise<Readonly<Record<string, unknown>>> => {
-    const answer = await exchange(
-      url,
-      plain(admin, "admin", method, path, Buffer.from(JSON.stringify(body))),
-      answerMsMax
-    )
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
-    return (jsonOf(answer) as { readonly data: Readonly<Record<string, unknown>> }).data
-  }
-  const issued = async (role: "operator" | "viewer"): Promise<string> => {
-    const { id, token } = await send("POST", "/api/v1/admin/tokens", { role, name: role })
-    spared.add(String(id))
-    return String(token)
-  }
-  const tokens: Tokens = { ...admin, operator: await issued("operator"), viewer: await issued("viewer") }
-  const world = World.make(spared)
-  for (const token of [tokens.admin, tokens.operator, tokens.viewer]) world.secrets.push(...secretsOf(token))
-  for (const key of ["a", "b", "c"]) world.add("partition", key)
-  for (const assetId of ["raw", "table"]) world.add("asset", assetId)
-  for (const slug of ["made", "used", "failing", "slowly", "fuzz-1", "fuzz-2"]) world.add("workflow", slug)
-  for (const step of ["make", "use", "quick", "fails", "slow", "first"]) world.add("step", step)
-  for (const name of ["runs", "assets", "queue_health", "notifications"]) world.add("projection", name)
-  world.add("store", "lake")
-
-  const run = async (slug: string, body: object) => {
-    const { id } = await send("POST", `/api/v1/workflows/${slug}/run`, body)
-    world.add("run", String(id))
-    return String(id)
-  }
-  const ended = async (id: string) => {
-    for (let tries = 0; tries < 100; tries++) {
-      const answer = await exchange(url, plain(tokens, "admin", "GET", `/api/v1/runs/${id}`), answerMsMax)
-      if (/"status":"(succeeded|failed|canceled)"/.test(answer.text)) return
-      await sleep(50)
-    }
-  }
-  await ended(await run("made", { partitionKey: "a" }))
-  rmSync(join(folder, "lake/raw/a.txt"), { force: true })
-  await run("used", { partitionKey: "a" })
-  await run("failing", {})
-  await run("slowly", {})
-  const backfill = await send("POST", "/api/v1/backfills", { workflow: "made", partitions: { keys: ["b", "c"] } })
-  world.add("backfill", String(backfill.id))
-  const spare = await send("POST", "/api/v1/admin/tokens", { role: "viewer", name: "spare" })
-  world.add("token", String(spare.id))
-  world.secrets.push(...secretsOf(String(spare.token)))
-  await send("POST", "/api/v1/integrity/checks", {})
-  return { tokens, world }
-}
-
-type Ask = (request: FuzzRequest, at: string) => Promise<RawAnswer>
 type Told = (request: FuzzRequest, answer: RawAnswer, at: string) => (fault: string) => void
 
 /** Who may not gets the same answer for what exists and for what does not. */
-const sameRefusal = async (tokens: Tokens, world: World.World, ask: Ask, told: Told): Promise<void> => {
+const sameRefusal = async ({ ask, tokens, world }: Round, told: Told): Promise<void> => {
   const may = (asker: Asker, { role }: Operation) =>
     role === null || (asker !== "nobody" && asker !== "wrong" && mayAct(asker, role))
   for (const operation of operations.filter(({ path }) => path.includes("{"))) {
@@ -207,24 +165,47 @@ const sameRefusal = async (tokens: Tokens, world: World.World, ask: Ask, told: T
 const alarming =
   /"level":"(ERROR|FATAL)"|level=(ERROR|FATAL)|\b(ERROR|FATAL)\b|defect|does not fit its schema|unhandled/
 
+/** What the surroundings bring about on purpose. */
+const meant = new RegExp(
+  `is a dead letter: |projection ${poisoned}(#rebuild)? is parked|rebuild of ${poisoned} |could not be handled`
+)
+
 /** The server answers, said nothing alarming, and `kintsugi verify` believes its log. */
 const afterwards = async (
   server: ServerProcess & { readonly url: string },
   dataDir: string,
-  tokens: Tokens,
+  round: Round,
   ended: number | string | null
 ): Promise<ReadonlyArray<string>> => {
   if (ended !== null) return [`the server ended with ${ended}: ${server.stderr().slice(-2_000)}`]
-  const faults: Array<string> = []
+  const told = () => `${server.stdout()}\n${server.stderr()}`
+  const stopped = await unpoisoned(round)
+  const faults: Array<string> = stopped === null ? [] : [stopped]
+  const shown = round.world.secrets.find((secret) => told().includes(secret))
+  if (shown !== undefined) faults.push("the server's own lines show a token, its hash or a secret")
+  const untaken = await taken(round)
+  if (untaken > 0) faults.push(`${untaken} messages of the bus are not taken in: ${told().slice(-2_000)}`)
   for (const path of ["/livez", "/readyz", "/api/v1/runs"]) {
-    const answer = await exchange(server.url, plain(tokens, "admin", "GET", path), answerMsMax)
-    if (answer.status !== 200) faults.push(`afterwards ${path} answers ${answer.status} ${answer.text}`)
+    const answer = await exchange(server.url, plain(round.tokens, "admin", "GET", path), answerMsMax)
+    if (answer.status !== 200)
+      faults.push(`afterwards ${path} answers ${answer.status} ${answer.text} ${told().slice(-2_000)}`)
   }
-  const lines = `${server.stdout()}\n${server.stderr()}`.split("\n").filter((line) => alarming.test(line))
+  const lines = told()
+    .split("\n")
+    .filter((line) => alarming.test(line) && !meant.test(line))
   faults.push(...[...new Set(lines)].slice(0, 10).map((line) => `the server said: ${line.slice(0, 1_500)}`))
   const { code, output } = await verify(dataDir)
   if (code !== 0) faults.push(`kintsugi verify ends with ${code}: ${output}`)
   return faults
+}
+
+/** Messages that are still not taken in after a while. */
+const taken = async ({ around }: Round): Promise<number> => {
+  for (let tries = 0; tries < 40; tries++) {
+    if ((await around.untaken()) === 0) return 0
+    await sleep(250)
+  }
+  return around.untaken()
 }
 
 const verify = (dataDir: string): Promise<{ readonly code: number | null; readonly output: string }> =>

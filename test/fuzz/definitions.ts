@@ -1,11 +1,14 @@
 import fc from "fast-check"
-import type { World } from "./world.ts"
+import type { Place, World } from "./world.ts"
 
 const text = (world: World, kind: string, fresh: ReadonlyArray<string>) =>
   fc.oneof(
     fc.nat(100).map((index) => world.pick(kind, index) ?? fresh[0]!),
     fc.constantFrom(...fresh)
   )
+
+/** The asset that no workflow takes over. */
+export const announced = "called"
 
 const partitioning = fc.constantFrom<object>(
   { type: "static", keys: ["a", "b"] },
@@ -18,12 +21,40 @@ const partitioning = fc.constantFrom<object>(
 const partial = <T>(model: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys: Array<keyof T>) =>
   fc.record(model, { requiredKeys })
 
-/** A workflow definition that is mostly accepted: the document says no more of it than that it is JSON. */
-export const definition = (world: World): fc.Arbitrary<unknown> => {
+/** A workflow definition, of which the document says no more than that it is JSON. Half of them are accepted. */
+export const definition = (world: World, { slug = "fuzz-1" }: Place): fc.Arbitrary<unknown> =>
+  fc.oneof(coherent(slug), wild(world))
+
+/** Its own assets, made from those of the app. */
+const coherent = (slug: string): fc.Arbitrary<unknown> => {
+  const made = fc.record({ assetId: fc.constant(`${slug}.made`), partitioning })
+  const used = fc.constantFrom<object>(
+    { assetId: "mood" },
+    { assetId: "raw", partitions: "all", optional: true },
+    { assetId: "pages", partitions: { last: 2 }, maxAgeMs: 1 },
+    { assetId: "fed", optional: true }
+  )
+  return partial(
+    {
+      name: fc.constantFrom("A name", "ü"),
+      concurrency: fc.constantFrom(1, 4),
+      defaultParameters: fc.constantFrom<object>({}, { day: "2024-01-01" }),
+      steps: fc.tuple(made, used).map(([produces, consumes]) => [
+        { id: "first", jobSlug: "quick", consumes: [consumes] },
+        { id: "second", jobSlug: "make", dependsOn: ["first"], produces: [produces] }
+      ])
+    },
+    ["steps"]
+  )
+}
+
+/** Everything that a definition may hold, with hardly any regard for what goes together. */
+const wild = (world: World): fc.Arbitrary<unknown> => {
   const assetId = text(world, "asset", ["fuzz.made", "fuzz.other", "FUZZ.Made"])
   const produces = partial(
     {
-      assetId,
+      // Others go on announcing it: see `rounds.ts`.
+      assetId: assetId.filter((id) => id !== announced),
       partitioning,
       schema: fc.constantFrom<object>({ type: "object" }, { type: "string", pattern: "(a+)+$" }),
       freshness: fc.constantFrom<object>({ ttlMs: 3_600_000 }, { cadenceMs: 60_000 }, { maxAgeMs: 1 }),

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { campaign } from "./campaign.ts"
-import { operations } from "./document.ts"
+import { neverDone } from "./tally.ts"
 
 const { values } = parseArgs({
   options: {
@@ -31,10 +31,12 @@ try {
     ...{ seed: whole("seed"), from: whole("from"), seconds: whole("seconds"), concurrency: whole("concurrency") },
     ...{ requests: Number.MAX_SAFE_INTEGER, folder, say: (line) => process.stdout.write(`${line}\n`) }
   })
-  const never = operations.filter(({ id }) => !outcome.succeeded.includes(id)).map(({ id }) => id)
-  process.stdout.write(
-    `${outcome.sent} requests, ${outcome.faults.length} faults, ${JSON.stringify(outcome.statuses)}\n`
-  )
+  const { answers, sent, statuses } = outcome.tally
+  for (const [name, counts] of Object.entries(answers).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    process.stdout.write(`${name}: ${JSON.stringify(counts)}\n`)
+  }
+  process.stdout.write(`${sent} requests, ${outcome.faults.length} faults, ${JSON.stringify(statuses)}\n`)
+  const never = neverDone(outcome.tally).map(({ id }) => id)
   process.stdout.write(`never answered 2xx: ${never.join(", ") || "none"}\n`)
   failed = outcome.faults.length > 0
 } catch (thrown) {

@@ -93,8 +93,9 @@ const serverFaults = (request: FuzzRequest, answer: RawAnswer, operation: Operat
   return isExplained || isUnknownMethod ? [] : [`${answer.status} ${code}`]
 }
 
-const unroutedFaults = ({ isBroken, method }: FuzzRequest, { status }: RawAnswer): Array<string> =>
+const unroutedFaults = ({ body, isBroken, method }: FuzzRequest, { status }: RawAnswer): Array<string> =>
   unroutedStatuses.includes(status) ||
+  (status === 413 && body.byteLength > bodyBytesMax) ||
   (isBroken && transportStatuses.includes(status)) ||
   (method === "OPTIONS" && status === 204)
     ? []

@@ -1,9 +1,10 @@
 import fc from "fast-check"
-import { definition } from "./definitions.ts"
+import { bodies } from "./commands.ts"
 import { type JsonSchema, type Operation, operations, type Parameter } from "./document.ts"
+import { placeFor } from "./places.ts"
 import type { RawRequest } from "./transport.ts"
 import { hostileJson, hostileText, mutated, named, ofSchema } from "./values.ts"
-import type { World } from "./world.ts"
+import type { Place, World } from "./world.ts"
 
 export const askers = ["admin", "operator", "viewer", "wrong", "nobody"] as const
 
@@ -40,31 +41,56 @@ const rawEscapes = fc.constantFrom(
 const urlValue = (world: World, { name }: Parameter, path: string): fc.Arbitrary<string> =>
   fc.oneof({ weight: 30, arbitrary: named(world, name, path).map(escaped) }, { weight: 1, arbitrary: rawEscapes })
 
-/** A query value by its schema, so that the words of a closed list come too. */
-const queryValue = (world: World, parameter: Parameter, path: string): fc.Arbitrary<string> =>
-  Array.isArray(parameter.schema.enum)
-    ? fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom(...(parameter.schema.enum as ReadonlyArray<string>)).map(escaped) },
-        { weight: 1, arbitrary: hostileText.map(escaped) }
-      )
-    : urlValue(world, parameter, path)
+const words: Readonly<Record<string, ReadonlyArray<string>>> = {
+  limit: ["1", "2", "50", "500"],
+  depth: ["0", "1", "3"],
+  from: ["2020-01-01", "2026-01-01T00:00:00+02:00"],
+  to: ["2099-01-01T00:00:00Z", "2030-06-01"],
+  channel: ["ops", "picky", "none"],
+  reasonCode: ["run_failed", "escalated"]
+}
 
-const target = (world: World, { parameters, path }: Operation): fc.Arbitrary<string> => {
+/** What mostly fits: a word of a closed list, a cursor that this list gave, a number where one is meant. */
+const queryValue = (world: World, parameter: Parameter, { id, path }: Operation): fc.Arbitrary<string> => {
+  const { items, enum: closed } = parameter.schema as { readonly items?: JsonSchema; readonly enum?: unknown }
+  const known = words[parameter.name] ?? closed ?? items?.enum
+  const usual = Array.isArray(known)
+    ? fc.constantFrom(...(known as ReadonlyArray<string>))
+    : parameter.name === "cursor"
+      ? fc.nat(1_000).map((index) => world.pick(`cursor of ${id}`, index) ?? "no-cursor")
+      : null
+  if (usual === null) return urlValue(world, parameter, path)
+  return fc.oneof(
+    { weight: 12, arbitrary: usual.map(escaped) },
+    { weight: 1, arbitrary: hostileText.map(escaped) },
+    { weight: 1, arbitrary: urlValue(world, parameter, path) }
+  )
+}
+
+/** `isExact`: nothing but what the operation knows, each once. */
+const target = (world: World, operation: Operation, place: Place, isExact = false): fc.Arbitrary<string> => {
+  const { parameters, path } = operation
   const inPath = parameters.filter((parameter) => parameter.in === "path")
   const inQuery = parameters.filter((parameter) => parameter.in === "query")
-  const paths = fc.tuple(...inPath.map((parameter) => urlValue(world, parameter, path)))
+  const placed = ({ name }: Parameter) => (place[name] === undefined ? null : fc.constant(escaped(place[name])))
+  const paths = fc.tuple(...inPath.map((parameter) => placed(parameter) ?? urlValue(world, parameter, path)))
   const pairs = inQuery.map((parameter) =>
     fc.tuple(
       fc.constant(parameter.name),
-      queryValue(world, parameter, path),
-      fc.nat(9).map((chance) => parameter.required || chance < (parameter.name === "minPosition" ? 1 : 4))
+      placed(parameter) ?? queryValue(world, parameter, operation),
+      fc.nat(9).map((chance) => {
+        if (parameter.required || place[parameter.name] !== undefined) return true
+        return chance < (parameter.name === "minPosition" ? 1 : 4)
+      })
     )
   )
-  const extra = fc.oneof(
-    { weight: 20, arbitrary: fc.constant("none" as const) },
+  const none = fc.constant("none" as const)
+  const mayHaveMore = fc.oneof(
+    { weight: 20, arbitrary: none },
     { weight: 1, arbitrary: fc.constant("twice" as const) },
     { weight: 1, arbitrary: hostileText }
   )
+  const extra = isExact ? none : mayHaveMore
   return fc.tuple(paths, fc.tuple(...pairs), extra).map(([values, query, more]) => {
     const filled = inPath.reduce((text, { name }, index) => text.replace(`{${name}}`, () => values[index]!), path)
     const asked = query.filter(([, , isAsked]) => isAsked).map(([name, value]) => `${name}=${value}`)
@@ -94,13 +120,25 @@ const hostileBytes: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(1_048_560, 1_048_576, 1_048_577).map((size) => json("x".repeat(size - 2))) }
 )
 
-const bodyOf = (world: World, schema: JsonSchema, { id, path }: Operation): fc.Arbitrary<Buffer> => {
-  const valid = id === "workflows.define" ? definition(world) : ofSchema(world, schema, "", path)
+const noBody = fc.constant(Buffer.alloc(0))
+
+/** A body that is mostly accepted; undefined: the operation takes none. */
+const validBody = (world: World, { body, id, path }: Operation, place: Place): fc.Arbitrary<unknown> | undefined => {
+  if (body === null) return undefined
+  const bySchema = ofSchema(world, body, "", path)
+  const known = bodies[id]?.(world, place)
+  if (known === undefined) return bySchema
+  return fc.oneof({ weight: 4, arbitrary: known }, { weight: id === "workflows.define" ? 0 : 1, arbitrary: bySchema })
+}
+
+const bodyOf = (world: World, operation: Operation, place: Place): fc.Arbitrary<Buffer> => {
+  const valid = validBody(world, operation, place)
+  if (valid === undefined) return noBody
   return fc.oneof(
     { weight: 8, arbitrary: valid.map(json) },
     { weight: 4, arbitrary: valid.chain(mutated).map(json) },
     { weight: 1, arbitrary: hostileBytes },
-    { weight: 1, arbitrary: fc.constant(Buffer.alloc(0)) }
+    { weight: 1, arbitrary: noBody }
   )
 }
 
@@ -207,26 +245,49 @@ export const plain = (
   ]
 })
 
+/** They keep the world going: what the others need would soon be at its end. */
+const movers = ["workflows.startRun", "backfills.requestBackfill", "bulk.requestBulk", "redactions.redact"]
+const weighty = operations.filter(({ id }) => movers.includes(id)).flatMap((operation) => [operation, operation])
+
 /** One request against the surface, by what is known of the world now. */
 export const request = (world: World, tokens: Tokens): fc.Arbitrary<FuzzRequest> =>
-  fc.constantFrom(...operations).chain((operation) => {
-    const body = operation.body === null ? fc.constant(Buffer.alloc(0)) : bodyOf(world, operation.body, operation)
-    const after = operation.parameters.some(({ name }) => name === "last-event-id")
-      ? fc.option(named(world, "last-event-id", operation.path), { nil: null })
-      : fc.constant(null)
+  fc
+    .constantFrom(...operations, ...weighty)
+    .chain((operation) => {
+      const place = fc.oneof(
+        { weight: 3, arbitrary: placeFor(world, operation) },
+        { weight: 1, arbitrary: fc.constant({}) }
+      )
+      return place.map((at) => ({ operation, place: at }))
+    })
+    .chain(({ operation, place }) => {
+      const body = bodyOf(world, operation, place)
+      const after = operation.parameters.some(({ name }) => name === "last-event-id")
+        ? fc.option(named(world, "last-event-id", operation.path), { nil: null })
+        : fc.constant(null)
+      return fc
+        .tuple(askerOf, target(world, operation, place), body, commandKeys, traces, after, twists)
+        .map(([asker, to, bytes, key, trace, lastEventId, twist]) => {
+          const takesKey = operation.parameters.some(({ name }) => name === "idempotency-key")
+          const whole = twist(
+            plain(tokens, asker, operation.method, to, bytes, [
+              ...(key === null || !takesKey ? [] : [["Idempotency-Key", key] as const]),
+              ...(trace === null ? [] : [["traceparent", trace] as const]),
+              ...(lastEventId === null ? [] : [["Last-Event-ID", headerText(lastEventId)] as const])
+            ])
+          )
+          return whole.target.length > targetCharsMax ? { ...whole, isBroken: true } : whole
+        })
+    })
+
+/** A request of an admin to the operation, with a place and a body that should fit, and nothing beside them. */
+export const fitting = (world: World, tokens: Tokens, operation: Operation): fc.Arbitrary<FuzzRequest> =>
+  placeFor(world, operation).chain((place) => {
+    const parameters = operation.parameters.filter(({ name, required }) => required || place[name] !== undefined)
+    const body = validBody(world, operation, place)?.map(json) ?? noBody
     return fc
-      .tuple(askerOf, target(world, operation), body, commandKeys, traces, after, twists)
-      .map(([asker, to, bytes, key, trace, lastEventId, twist]) => {
-        const takesKey = operation.parameters.some(({ name }) => name === "idempotency-key")
-        const whole = twist(
-          plain(tokens, asker, operation.method, to, bytes, [
-            ...(key === null || !takesKey ? [] : [["Idempotency-Key", key] as const]),
-            ...(trace === null ? [] : [["traceparent", trace] as const]),
-            ...(lastEventId === null ? [] : [["Last-Event-ID", headerText(lastEventId)] as const])
-          ])
-        )
-        return whole.target.length > targetCharsMax ? { ...whole, isBroken: true } : whole
-      })
+      .tuple(target(world, { ...operation, parameters }, place, true), body)
+      .map(([to, bytes]) => plain(tokens, "admin", operation.method, to, bytes))
   })
 
 /** A longer line may be too much for the server's limit of the whole head. */

@@ -77,10 +77,13 @@ const kindOfName: Readonly<Record<string, string>> = {
   at: "position",
   "last-event-id": "position",
   name: "projection",
+  generation: "generation",
+  checkpoint: "generation",
+  prefix: "object",
   store: "store",
   producedAt: "time",
-  until: "time",
-  expiresAt: "time"
+  until: "soon",
+  expiresAt: "soon"
 }
 
 const kindOfPath: ReadonlyArray<readonly [RegExp, string]> = [
@@ -105,7 +108,7 @@ export const named = (world: World, name: string, path: string): fc.Arbitrary<st
   const usual =
     kind === undefined
       ? fc.constantFrom("0", "1", "2", "50", "true", "false", "up", "down", "night", "because")
-      : kind === "time" || name === "at" || name === "from" || name === "to"
+      : kind === "time" || kind === "soon" || name === "at" || name === "from" || name === "to"
         ? fc.oneof(live(kind), times)
         : live(kind)
   return fc.oneof(

@@ -70,6 +70,7 @@ const rows: ReadonlyArray<readonly [string, string, Sent, number, string, string
   ["GET", "/api/v1/runs?from=2026-01-01T00:00:00", {}, 400, "invalid_input", "from"],
   ["GET", "/api/v1/runs?to=2026-13-01", {}, 400, "invalid_input", "to"],
   ["GET", "/api/v1/runs?partitionKey=a%00b", {}, 400, "invalid_input", "partitionKey"],
+  ["DELETE", "/api/v1/admin/tokens/nope?reason=a%00b", {}, 400, "invalid_input", "reason"],
   ["GET", "/api/v1/runs?workflow=%ff", {}, 400, "invalid_input", "workflow"],
   ["GET", "/api/v1/runs?status=failed&partitionKey=%C0%80", {}, 400, "invalid_input", "partitionKey"],
   ["GET", "/api/v1/runs?partition%4bey=a%ed%a0%80", {}, 400, "invalid_input", "partitionKey"],

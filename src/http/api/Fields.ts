@@ -82,7 +82,11 @@ export const AssetId = Schema.String.check(
 )
 
 /** A reason that a person gives for a command; line breaks are welcome. */
-export const Reason = Schema.String.check(Schema.isMaxLength(2000, { message: "must have at most 2000 characters" }))
+export const Reason = Schema.String.check(
+  Schema.isMaxLength(2000, { message: "must have at most 2000 characters" }),
+  // In a body it is refused before; in a query only here.
+  Schema.makeFilter((text: string) => !text.includes("\0") || "must not contain the NUL character")
+)
 
 /** A reason that has to be given. */
 export const WrittenReason = Reason.check(Schema.isPattern(/\S/, { message: "must say why, in words" }))
