@@ -35,12 +35,14 @@ export const actionOf = (item: Subject): Action => {
         command: "kintsugi doctor",
         request: { method: "GET", path: "/api/v1/admin/stores" }
       }
-    case "projection":
+    case "projection": {
+      const name = item.id.slice("projection:".length)
       return {
         text: "Look at why the read model has stopped; when the cause is gone, build it anew.",
-        command: `kintsugi rebuild ${word(item.id.slice("projection:".length))}`,
-        request: { method: "GET", path: "/api/v1/admin/projections" }
+        command: `kintsugi rebuild ${word(name)}`,
+        request: { method: "POST", path: `/api/v1/admin/projections/${encodeURIComponent(name)}/rebuild` }
       }
+    }
     case "schedule": {
       const path = `/api/v1/workflows/${encodeURIComponent(item.id.slice("schedule:".length))}/auto-materialize`
       return {
@@ -71,7 +73,7 @@ const ofRun = (item: Subject): Action => {
     return {
       text: "Bring the store back: it is probed all the time, and the run goes on by itself.",
       command: `kintsugi inspect run ${word(runId)}`,
-      request: { method: "GET", path: "/api/v1/admin/stores" }
+      request: { method: "GET", path: `/api/v1/runs/${encodeURIComponent(runId)}` }
     }
   }
   const advice = reasons[item.reasonCode]
