@@ -22,6 +22,8 @@ const seed = (events: number) =>
         sha256(n::text::bytea), json_build_object('stepId', 'load-orders', 'attempt', 1, 'result',
           json_build_object('rows', n, 'store', 'warehouse', 'key', 'orders/2026-01-01/part-' || n || '.parquet'))
       FROM generate_series(1, ${events}::int) n`
+    yield* sql`
+      SELECT setval('stream_ids', ${events / 10}::bigint), setval('global_positions', ${events}::bigint)`
     yield* sql`ANALYZE`
   })
 
