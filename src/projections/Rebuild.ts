@@ -98,7 +98,11 @@ const schemaIdOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, { sche
   return found?.id ?? null
 })
 
-const isOwn = (sql: SqlClient.SqlClient, member: Member) =>
+/** What a rebuild ends with whose schema is another's now, or nobody's. */
+export const takenAway = "its fresh tables were taken away: another process has begun it anew"
+
+/** Whether the schema of the member is still the one that it made. */
+export const isOwn = (sql: SqlClient.SqlClient, member: Member) =>
   Effect.map(schemaIdOf(sql, member), (id) => id !== null && id === member.schemaId)
 
 /**
@@ -109,16 +113,16 @@ export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Memb
   sql.withTransaction(
     Effect.gen(function* () {
       const [current] = yield* sql<{ name: string }>`SELECT current_schema()::text AS name, ${sql.literal(standAside)}`
+      const lost = new RebuildFailed({ projection: live.key, message: takenAway })
+      if (!(yield* isOwn(sql, rebuilt))) return yield* lost
       // A waiting DROP holds up every later reader: rather let them pass and try again.
       yield* sql`SELECT set_config('lock_timeout', ${`${switchLockMs}ms`}, true)`
       for (const table of rebuilt.projection.tables) {
         yield* sql`DROP TABLE ${sql(table)}`
         yield* sql`ALTER TABLE ${sql(rebuilt.schema!)}.${sql(table)} SET SCHEMA ${sql(current!.name)}`
       }
-      // Only now: whoever takes over between such a question and the tables would have its half-built ones switched.
-      if (!(yield* isOwn(sql, rebuilt))) {
-        return yield* new RebuildFailed({ projection: live.key, message: "another process has begun it anew" })
-      }
+      // Again: whoever takes over between such a question and the tables would have its half-built ones switched.
+      if (!(yield* isOwn(sql, rebuilt))) return yield* lost
       yield* sql`DROP SCHEMA ${sql(rebuilt.schema!)}`
       yield* sql`
         UPDATE projection_checkpoints SET position = ${rebuilt.position}, error = NULL, updated_at = now()
