@@ -236,6 +236,29 @@ layer(TestServer.layer, { excludeTestServices: true })("a subscription", (it) =>
   }
 
   check(
+    "that moves its checkpoint behind its back takes large pages again after failures that passed",
+    Effect.gen(function* () {
+      const names = Array.from({ length: 100 }, (_, nth) => `run-${nth}`)
+      yield* append(...names)
+      let failures = 6
+      const pages: Array<number> = []
+      const reader = yield* Effect.forkChild(
+        Subscription.run({
+          ...{ name: "seen_v1", checkpoint: "before" },
+          handle: (events) => {
+            if (events.length > 1 && failures-- > 0) return Effect.die(new Error("passes"))
+            return Effect.sync(() => void pages.push(events.length))
+          }
+        })
+      )
+      const handled = Effect.sync(() => pages.reduce((sum, page) => sum + page, 0))
+      yield* Effect.repeat(Effect.delay(handled, "5 millis"), { until: (count) => count === names.length })
+      assert.isAbove(Math.max(...pages), 10)
+      yield* Fiber.interrupt(reader)
+    })
+  )
+
+  check(
     "that stops at an event has noted everything before it, whoever moves its checkpoint",
     Effect.gen(function* () {
       for (let nth = 0; nth < 20; nth++) yield* append(`run-${nth}`)
