@@ -39,18 +39,22 @@ export const run = Effect.fnUntraced(function* (
   const broken = (error: SqlError) =>
     failed(`the fresh tables of ${projection} cannot be made: ${error.message}`, error)
 
-  const add = Effect.gen(function* () {
+  const prepare = Effect.gen(function* () {
     const member = yield* make
     // Pages of the log are read by index only if the planner knows how long the log has become; a database that was
     // filled or restored a moment ago has not been looked at yet.
-    // Only a hint: whoever may not do it, or has no such table, rebuilds all the same.
-    yield* Effect.ignore(sql`ANALYZE events`)
-    yield* Effect.ignore(sql`ANALYZE streams`)
+    // Only a hint: whoever may not do it, has no such table, or finds it being vacuumed, rebuilds all the same.
+    yield* Effect.ignore(sql`ANALYZE (SKIP_LOCKED) events`)
+    yield* Effect.ignore(sql`ANALYZE (SKIP_LOCKED) streams`)
     yield* createTables(sql, member)
     yield* want(sql, projection)
-    loop.members.set(member.key, member)
     return member
   })
+  const add = (member: Member) =>
+    Effect.as(
+      Effect.sync(() => loop.members.set(member.key, member)),
+      member
+    )
   const untilSwitched = Effect.fnUntraced(function* (member: Member) {
     while (loop.members.get(member.key) === member) {
       if (member.error !== null) return yield* failed(`the rebuild of ${projection} stopped: ${member.error}`)
@@ -68,7 +72,9 @@ export const run = Effect.fnUntraced(function* (
     },
     (effect) => Effect.ignore(effect)
   )
-  return yield* Effect.acquireUseRelease(Effect.mapError(add, broken), untilSwitched, takeAway)
+  // It may wait for locks, so whoever stops the process cuts it off: what is left of it is no member yet.
+  const member = yield* Effect.mapError(prepare, broken)
+  return yield* Effect.acquireUseRelease(add(member), untilSwitched, takeAway)
 })
 
 /** Fresh tables, with everything that the live ones have but their rows, in the schema of the member. */

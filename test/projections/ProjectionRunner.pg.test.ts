@@ -325,6 +325,40 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
     })
   )
 
+  it.effect("does not wait for a vacuum of the log to rebuild, nor for anybody's lock to end", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const log = new TestLog()
+      const a = sums("a_v1", "a")
+      yield* fresh(a.projection)
+      log.append(event("a", 1))
+      const holding = Effect.fnUntraced(function* (lock: string) {
+        const isHeld = yield* Latch.make()
+        const locked = Effect.andThen(sql.unsafe(lock), Effect.andThen(isHeld.open, Effect.never))
+        const holder = yield* Effect.forkChild(sql.withTransaction(locked))
+        yield* isHeld.await
+        return holder
+      })
+      yield* withRunner(
+        log,
+        [a.projection],
+        Effect.gen(function* () {
+          const runner = yield* ProjectionRunner
+          yield* runner.waitFor(end(log))
+          // What VACUUM takes.
+          const vacuum = yield* holding("LOCK TABLE events, streams IN SHARE UPDATE EXCLUSIVE MODE")
+          yield* Effect.timeout(runner.rebuild("a_v1"), "5 seconds")
+          yield* Fiber.interrupt(vacuum)
+          const holder = yield* holding("LOCK TABLE a_v1 IN ACCESS EXCLUSIVE MODE")
+          const rebuild = yield* Effect.forkChild(runner.rebuild("a_v1"))
+          yield* Effect.sleep("100 millis")
+          yield* Effect.timeout(Fiber.interrupt(rebuild), "5 seconds")
+          yield* Fiber.interrupt(holder)
+        })
+      )
+    })
+  )
+
   it.effect("loses to another process that moves the checkpoint, and applies nothing twice", () =>
     Effect.gen(function* () {
       const log = new TestLog()
