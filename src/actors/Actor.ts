@@ -85,6 +85,7 @@ export const make = <State, Command, Rejection>(category: string) => {
       const shard = sharding.getShardId(entityId, "default")
       type Made = Cell.Cell<State, Command, Rejection>
       const cells = new Map<string, Made>()
+      let isOpen = true
 
       const cell = (actorId: string) => {
         const existing = cells.get(actorId)
@@ -97,6 +98,7 @@ export const make = <State, Command, Rejection>(category: string) => {
           clock,
           context,
           owned: () => sharding.hasShardId(shard),
+          successor: () => (isOpen && cells.get(actorId) !== made ? cell(actorId) : null),
           onIdle: () => {
             if (!made.isDone() || cells.get(actorId) !== made) return
             // Closed by itself because it has moved: it answers nobody any more.
@@ -152,6 +154,7 @@ export const make = <State, Command, Rejection>(category: string) => {
       system.local.set(name, bucket)
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
+          isOpen = false
           system.local.delete(name)
           for (const closing of cells.values()) closing.close()
           cells.clear()

@@ -74,6 +74,8 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   readonly owned: () => boolean
   /** The actor has lost its shard, or is done: forget it. */
   readonly onIdle: () => void
+  /** Who answers what reaches this cell only after it left memory; null: nobody. */
+  readonly successor?: () => Cell<State, Command, Rejection> | null
 }): Cell<State, Command, Rejection> => {
   const { actorId, behaviour, clock, context, onIdle, owned, snapshots, store } = options
   const streamName = `${behaviour.category}-${actorId}`
@@ -311,7 +313,11 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   const submit = (command: Command, metadata: Metadata, from: string | null) =>
     Effect.callback<Answer<State>, Rejection>((resume) => {
       usedAt = clock.currentTimeMillisUnsafe()
-      if (closed) return resume(Effect.die(new Error(`${streamName} was closed`)))
+      if (closed) {
+        // An activity of what was closed has nothing to say any more.
+        const next = from === null ? options.successor?.() : undefined
+        return resume(next?.execute(command, metadata) ?? Effect.die(new Error(`${streamName} was closed`)))
+      }
       queue.push({ command, metadata, from, resume })
       start()
     })

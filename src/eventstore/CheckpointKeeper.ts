@@ -11,7 +11,7 @@ const failedMs = 500
 
 /** Writes down where a reader stands, behind its back: it goes on meanwhile, and many moves become one write. */
 export interface CheckpointKeeper {
-  /** Reads where the checkpoint is, and keeps it from there. */
+  /** Reads where the checkpoint is, and keeps it from there; answers where to go on: behind what was handled already. */
   readonly open: (start: Position | null) => Effect.Effect<Position | null, SqlError>
   /** Everything up to here was handled. */
   readonly note: (position: Position) => void
@@ -28,17 +28,23 @@ export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<Chec
   Effect.gen(function* () {
     let stored: Position | null = null
     let noted: Position | null = null
+    /** Written to there, without an answer: it may have been done. */
+    let unsure: Position | null = null
+    let isOpen = false
     let moved = false
     const isNoted = yield* Latch.make()
 
-    const oneWrite = yield* Semaphore.make(1)
+    const oneAtATime = yield* Semaphore.make(1)
     const write = Effect.gen(function* () {
       const to = noted
       if (to === null || to === stored || moved) return
+      if (unsure !== null && (yield* Checkpoint.open(sql, name, stored)) === unsure) stored = unsure
+      unsure = to
       const outcome = yield* Checkpoint.move(sql, name, stored, to)
+      unsure = null
       if (outcome === "stored") stored = to
       else moved = true
-    }).pipe(oneWrite.withPermits(1))
+    }).pipe(oneAtATime.withPermits(1))
 
     /** A write that was cut off may have been done all the same: asked anew where it is. */
     const last = Effect.gen(function* () {
@@ -52,18 +58,21 @@ export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<Chec
       while (true) {
         yield* isNoted.await
         isNoted.closeUnsafe()
-        const hasFailed = yield* Effect.match(write, { onFailure: () => true, onSuccess: () => false })
+        const hasFailed = yield* Effect.matchCause(write, { onFailure: () => true, onSuccess: () => false })
         if (hasFailed) isNoted.openUnsafe()
         yield* Effect.sleep(Duration.millis(hasFailed ? failedMs : everyMs))
       }
     }).pipe(Effect.ensuring(Effect.ignore(Effect.timeout(last, "1 second"))), Effect.forkScoped)
 
     const open = Effect.fnUntraced(function* (start: Position | null) {
-      noted = null
-      stored = yield* Checkpoint.open(sql, name, start)
-      moved = false
-      return stored
-    })
+      const at = yield* Checkpoint.open(sql, name, start)
+      // After an outage it is where this reader left it, and what was handled since need not be handled again.
+      const isOwn = isOpen && !moved && (at === stored || at === unsure)
+      if (!isOwn) noted = null
+      stored = at
+      ;[unsure, isOpen, moved] = [null, true, false]
+      return noted ?? stored
+    }, oneAtATime.withPermits(1))
     const note = (position: Position) => {
       noted = position
       isNoted.openUnsafe()

@@ -148,6 +148,8 @@ const make = Effect.fnUntraced(function* <E, R>(
       beatAtMs = began
       if (keeper !== null) {
         keeper.note(next)
+        // Made smaller to find the event at fault.
+        limit = Math.min(batchStart, limit + (limit >> 1) + 1)
         return next
       }
       stored = next

@@ -6,6 +6,7 @@ import { standAside } from "../eventstore/SafeHorizon.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import { type Group, type Member, order } from "./Member.ts"
 import { LogEvent, type UndecodableEvent } from "./Projection.ts"
+import * as Rebuild from "./Rebuild.ts"
 
 /** A projection cannot go on at this place: its data is the reason, and another try cannot help. */
 export class Poisoned extends Schema.TaggedError<Poisoned>()("Poisoned", {
@@ -83,7 +84,11 @@ export const feed = Effect.fnUntraced(function* (
     yield* sql`SELECT set_config('search_path', quote_ident(${schema}) || ', ' || current_setting('search_path'), true)`
   }
   const exit = yield* Effect.exit(handler.handle(relevant))
-  if (Exit.isSuccess(exit)) return
+  if (Exit.isSuccess(exit)) {
+    // Without that schema the path leads to the live tables. Only now: what was written there keeps it from being dropped.
+    if (schema === null || (yield* Rebuild.isOwn(yield* SqlClient.SqlClient, member))) return
+    return yield* new Poisoned({ key, message: Rebuild.takenAway, cause: Rebuild.takenAway })
+  }
   const { cause } = exit
   if (Cause.hasInterruptsOnly(cause)) return yield* Effect.failCause(cause as Cause.Cause<never>)
   const error = Cause.squash(cause) as SqlError | UndecodableEvent | Error

@@ -39,18 +39,22 @@ export const run = Effect.fnUntraced(function* (
   const broken = (error: SqlError) =>
     failed(`the fresh tables of ${projection} cannot be made: ${error.message}`, error)
 
-  const add = Effect.gen(function* () {
+  const prepare = Effect.gen(function* () {
     const member = yield* make
     // Pages of the log are read by index only if the planner knows how long the log has become; a database that was
     // filled or restored a moment ago has not been looked at yet.
-    // Only a hint: whoever may not do it, or has no such table, rebuilds all the same.
-    yield* Effect.ignore(sql`ANALYZE events`)
-    yield* Effect.ignore(sql`ANALYZE streams`)
+    // Only a hint: whoever may not do it, has no such table, or finds it being vacuumed, rebuilds all the same.
+    yield* Effect.ignore(sql`ANALYZE (SKIP_LOCKED) events`)
+    yield* Effect.ignore(sql`ANALYZE (SKIP_LOCKED) streams`)
     yield* createTables(sql, member)
     yield* want(sql, projection)
-    loop.members.set(member.key, member)
     return member
   })
+  const add = (member: Member) =>
+    Effect.as(
+      Effect.sync(() => loop.members.set(member.key, member)),
+      member
+    )
   const untilSwitched = Effect.fnUntraced(function* (member: Member) {
     while (loop.members.get(member.key) === member) {
       if (member.error !== null) return yield* failed(`the rebuild of ${projection} stopped: ${member.error}`)
@@ -68,7 +72,9 @@ export const run = Effect.fnUntraced(function* (
     },
     (effect) => Effect.ignore(effect)
   )
-  return yield* Effect.acquireUseRelease(Effect.mapError(add, broken), untilSwitched, takeAway)
+  // It may wait for locks, so whoever stops the process cuts it off: what is left of it is no member yet.
+  const member = yield* Effect.mapError(prepare, broken)
+  return yield* Effect.acquireUseRelease(add(member), untilSwitched, takeAway)
 })
 
 /** Fresh tables, with everything that the live ones have but their rows, in the schema of the member. */
@@ -98,7 +104,11 @@ const schemaIdOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, { sche
   return found?.id ?? null
 })
 
-const isOwn = (sql: SqlClient.SqlClient, member: Member) =>
+/** What a rebuild ends with whose schema is another's now, or nobody's. */
+export const takenAway = "its fresh tables were taken away: another process has begun it anew"
+
+/** Whether the schema of the member is still the one that it made. */
+export const isOwn = (sql: SqlClient.SqlClient, member: Member) =>
   Effect.map(schemaIdOf(sql, member), (id) => id !== null && id === member.schemaId)
 
 /**
@@ -109,16 +119,16 @@ export const switchOver = (sql: SqlClient.SqlClient, live: Member, rebuilt: Memb
   sql.withTransaction(
     Effect.gen(function* () {
       const [current] = yield* sql<{ name: string }>`SELECT current_schema()::text AS name, ${sql.literal(standAside)}`
+      const lost = new RebuildFailed({ projection: live.key, message: takenAway })
+      if (!(yield* isOwn(sql, rebuilt))) return yield* lost
       // A waiting DROP holds up every later reader: rather let them pass and try again.
       yield* sql`SELECT set_config('lock_timeout', ${`${switchLockMs}ms`}, true)`
       for (const table of rebuilt.projection.tables) {
         yield* sql`DROP TABLE ${sql(table)}`
         yield* sql`ALTER TABLE ${sql(rebuilt.schema!)}.${sql(table)} SET SCHEMA ${sql(current!.name)}`
       }
-      // Only now: whoever takes over between such a question and the tables would have its half-built ones switched.
-      if (!(yield* isOwn(sql, rebuilt))) {
-        return yield* new RebuildFailed({ projection: live.key, message: "another process has begun it anew" })
-      }
+      // Again: whoever takes over between such a question and the tables would have its half-built ones switched.
+      if (!(yield* isOwn(sql, rebuilt))) return yield* lost
       yield* sql`DROP SCHEMA ${sql(rebuilt.schema!)}`
       yield* sql`
         UPDATE projection_checkpoints SET position = ${rebuilt.position}, error = NULL, updated_at = now()

@@ -233,4 +233,23 @@ describe("the actor host", () => {
       ).pipe(Effect.provideService(EventStore, counting))
     }).pipe(Effect.provide(MemoryEventStore.layer))
   )
+
+  it.live("a message that arrives just as its actor leaves memory is answered", () =>
+    Effect.gen(function* () {
+      yield* processOn(
+        Effect.gen(function* () {
+          const system = yield* ActorSystem
+          const actors = yield* counter.client
+          yield* actors.execute("a", { _tag: "Add", by: 1 })
+          const [bucket] = [...system.local.values()].filter(({ size }) => size() === 1)
+          const late = bucket!.execute("a", { _tag: "Add", by: 2 }, {})
+          yield* eventually(Effect.sync(() => bucket!.size() === 0))
+          yield* late
+          const { state } = yield* actors.execute("a", { _tag: "Read" })
+          assert.strictEqual(state.total, 3)
+        }),
+        () => Effect.void
+      )
+    }).pipe(Effect.provide(MemoryEventStore.layer))
+  )
 })

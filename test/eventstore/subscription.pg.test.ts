@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Checkpoint from "../../src/eventstore/Checkpoint.ts"
-import { EventStore, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
+import { EventStore, LogUnavailable, type RecordedEvent } from "../../src/eventstore/EventStore.ts"
 import * as LogPosition from "../../src/eventstore/LogPosition.ts"
 import * as PgEventStore from "../../src/eventstore/PgEventStore.ts"
 import { standAside } from "../../src/eventstore/SafeHorizon.ts"
@@ -182,6 +182,79 @@ layer(TestServer.layer, { excludeTestServices: true })("a subscription", (it) =>
       )
       assert.deepStrictEqual(given, ["run-0", "run-1", "run-2", "run-1", "run-2"])
       yield* Effect.repeat(Effect.delay(stored, "5 millis"), { until: (isStored) => isStored })
+    })
+  )
+
+  for (const isDone of [false, true]) {
+    check(
+      `that moves its checkpoint behind its back gives nothing twice when a write of it ${isDone ? "was done unheard" : "failed"}`,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const store = yield* EventStore
+        const given: Array<string> = []
+        const lost = { writes: 0, reads: 0 }
+        const away = new LogUnavailable({ message: "away", cause: "away" })
+        const unsteady = EventStore.of({
+          ...store,
+          readAll: (wanted) => Effect.suspend(() => (lost.reads-- > 0 ? Effect.fail(away) : store.readAll(wanted)))
+        })
+        const failing = new Proxy(sql, {
+          apply: (target, self, args) => {
+            const statement = Reflect.apply(target, self, args)
+            if (!String(args[0]?.raw).includes("UPDATE subscriptions SET position") || lost.writes === 0)
+              return statement
+            lost.writes--
+            lost.reads = 1
+            return Effect.andThen(isDone ? statement : Effect.void, sql`SELECT broken`)
+          }
+        })
+        const reader = yield* Subscription.run({
+          ...{ name: "seen_v1", checkpoint: "before" },
+          handle: (events) => Effect.sync(() => void given.push(...events.map(({ streamName }) => streamName)))
+        }).pipe(
+          Effect.provideService(EventStore, unsteady),
+          Effect.provideService(SqlClient.SqlClient, failing),
+          Effect.forkChild
+        )
+        const names = Array.from({ length: 6 }, (_, nth) => `run-${nth}`)
+        for (const [nth, name] of names.entries()) {
+          if (nth === 2) lost.writes = 1
+          yield* append(name)
+          yield* until(
+            Effect.sync(() => given),
+            nth + 1
+          )
+        }
+        const stored = Effect.map(SubscriptionStatus.all, ([status]) => status?.lagEvents === 0)
+        yield* Effect.repeat(Effect.delay(stored, "5 millis"), { until: (isStored) => isStored })
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(lost.writes, 0)
+        assert.deepStrictEqual(given, names)
+        yield* Fiber.interrupt(reader)
+      })
+    )
+  }
+
+  check(
+    "that moves its checkpoint behind its back takes large pages again after failures that passed",
+    Effect.gen(function* () {
+      const names = Array.from({ length: 100 }, (_, nth) => `run-${nth}`)
+      yield* append(...names)
+      let failures = 6
+      const pages: Array<number> = []
+      const reader = yield* Effect.forkChild(
+        Subscription.run({
+          ...{ name: "seen_v1", checkpoint: "before" },
+          handle: (events) => {
+            if (events.length > 1 && failures-- > 0) return Effect.die(new Error("passes"))
+            return Effect.sync(() => void pages.push(events.length))
+          }
+        })
+      )
+      const handled = Effect.sync(() => pages.reduce((sum, page) => sum + page, 0))
+      yield* Effect.repeat(Effect.delay(handled, "5 millis"), { until: (count) => count === names.length })
+      assert.isAbove(Math.max(...pages), 10)
+      yield* Fiber.interrupt(reader)
     })
   )
 

@@ -1,8 +1,9 @@
 import { assert, layer } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Latch, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type Handler, type Projection, undecodable } from "../../src/projections/Projection.ts"
 import { ProjectionRunner } from "../../src/projections/ProjectionRunner.ts"
+import * as Rebuild from "../../src/projections/Rebuild.ts"
 import { database, TestLog, type Written } from "./support.ts"
 
 /** Sums `n` of each event into a table of its own; stops at a `Poison` until it is told to read it. */
@@ -280,6 +281,79 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
           log.append(event("a", 1))
           yield* runner.waitFor(end(log))
           assert.strictEqual(yield* a.total, 2)
+        })
+      )
+    })
+  )
+
+  it.effect("gives a rebuild up whose tables another process took away, and writes nothing into the live ones", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const log = new TestLog()
+      const a = sums("a_v1", "a")
+      yield* fresh(a.projection)
+      log.append(event("a", 1), event("a", 2))
+      const reached = yield* Latch.make()
+      const go = yield* Latch.make()
+      let isHeld = false
+      const held: Projection = {
+        ...a.projection,
+        make: () => {
+          const handler = a.projection.make()
+          const wait = Effect.suspend(() => (isHeld ? Effect.andThen(reached.open, go.await) : Effect.void))
+          return { ...handler, handle: (events) => Effect.andThen(wait, handler.handle(events)) }
+        }
+      }
+      yield* withRunner(
+        log,
+        [held],
+        Effect.gen(function* () {
+          const runner = yield* ProjectionRunner
+          yield* runner.waitFor(end(log))
+          isHeld = true
+          const rebuild = yield* Effect.forkChild(Effect.flip(runner.rebuild("a_v1")))
+          yield* reached.await
+          assert.deepStrictEqual(yield* Rebuild.leftovers(sql, new Set(["a_v1"])), ["a_v1"])
+          isHeld = false
+          yield* go.open
+          assert.match((yield* Fiber.join(rebuild)).message, /its fresh tables were taken away/)
+          assert.strictEqual(yield* a.total, 3)
+          // Its wish is the other's to keep.
+          assert.deepStrictEqual(yield* Rebuild.leftovers(sql, new Set(["a_v1"])), ["a_v1"])
+        })
+      )
+    })
+  )
+
+  it.effect("does not wait for a vacuum of the log to rebuild, nor for anybody's lock to end", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const log = new TestLog()
+      const a = sums("a_v1", "a")
+      yield* fresh(a.projection)
+      log.append(event("a", 1))
+      const holding = Effect.fnUntraced(function* (lock: string) {
+        const isHeld = yield* Latch.make()
+        const locked = Effect.andThen(sql.unsafe(lock), Effect.andThen(isHeld.open, Effect.never))
+        const holder = yield* Effect.forkChild(sql.withTransaction(locked))
+        yield* isHeld.await
+        return holder
+      })
+      yield* withRunner(
+        log,
+        [a.projection],
+        Effect.gen(function* () {
+          const runner = yield* ProjectionRunner
+          yield* runner.waitFor(end(log))
+          // What VACUUM takes.
+          const vacuum = yield* holding("LOCK TABLE events, streams IN SHARE UPDATE EXCLUSIVE MODE")
+          yield* Effect.timeout(runner.rebuild("a_v1"), "5 seconds")
+          yield* Fiber.interrupt(vacuum)
+          const holder = yield* holding("LOCK TABLE a_v1 IN ACCESS EXCLUSIVE MODE")
+          const rebuild = yield* Effect.forkChild(runner.rebuild("a_v1"))
+          yield* Effect.sleep("100 millis")
+          yield* Effect.timeout(Fiber.interrupt(rebuild), "5 seconds")
+          yield* Fiber.interrupt(holder)
         })
       )
     })
