@@ -28,10 +28,16 @@ describe("a server that is traced", () => {
             assert.strictEqual(response.status, 202)
             return ((await response.json()) as { readonly data: { readonly id: string } }).data.id
           })
-        const runId = await command(caller, 1_500)
+        const runId = await command(caller, 4_000)
         const stray = await command(`00-${"0".repeat(32)}-${"d".repeat(16)}-01`, 0)
         await eventually("the first step is exported", async () =>
           receiver.spans().some(({ name, traceId }) => name === "step naps/first" && traceId === "c".repeat(32))
+        )
+        // It naps not at all; what is not exported at the kill is gone with the process.
+        await eventually("the stray run is exported", async () =>
+          receiver
+            .spans()
+            .some(({ attributes, name }) => name === "run naps" && attributes["kintsugi.run.id"] === stray)
         )
         first.signal("SIGKILL")
         await first.ended
