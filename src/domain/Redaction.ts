@@ -3,6 +3,8 @@ import { Schema } from "effect"
 /** The stream of what was redacted in another one. */
 export const streamName = (stream: string): string => `${prefix}${stream}`
 export const prefix = "redaction-"
+/** Whether the event says that one of another stream was redacted. */
+export const isRedaction = (event: { readonly streamName: string }): boolean => event.streamName.startsWith(prefix)
 
 /**
  * What became of payloads that should not have been stored. Neither event holds what was taken away. Stored forever. Add

@@ -1,13 +1,12 @@
 import { Clock, Deferred, Duration, Effect, Exit, Latch, type Scope } from "effect"
-import { prefix as redactionPrefix } from "../domain/Redaction.ts"
+import { isRedaction } from "../domain/Redaction.ts"
+import { type EventFilter, isWanted } from "./EventFilter.ts"
 import type { LogUnavailable, Page, Position, RecordedEvent } from "./EventStore.ts"
 
 /** What of the log a reader wants. */
-export interface Wanted {
+export interface Wanted extends EventFilter {
   readonly after: Position | null
   readonly limit: number
-  readonly category?: string | undefined
-  readonly types?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -74,7 +73,7 @@ export const make = (
       const more = yield* read(kept.level, lookEventsMax)
       // Dropped meanwhile.
       if (span !== kept) return
-      if (more.length === lookEventsMax || more.some(({ streamName }) => streamName.startsWith(redactionPrefix))) drop()
+      if (more.length === lookEventsMax || more.some(isRedaction)) drop()
       else keep(more, kept)
     })
 
@@ -132,16 +131,16 @@ export const make = (
       return Deferred.await(next)
     })
 
-    const page = Effect.fnUntraced(function* ({ after, category, limit, types }: Wanted) {
+    const page = Effect.fnUntraced(function* (wanted: Wanted) {
+      const { after, limit } = wanted
       if (span === null || after === null || after < span.floor) return null
       yield* looked
       if (span === null || after < span.floor) return null
-      const prefix = category === undefined ? "" : `${category}-`
+      const isFound = isWanted(wanted)
       const found: Array<RecordedEvent> = []
       for (let index = firstAfter(events, after); index < events.length && found.length < limit; index++) {
         const event = events[index]!
-        if (event.streamName.startsWith(prefix) && (types === undefined || types.includes(event.type)))
-          found.push(event)
+        if (isFound(event)) found.push(event)
       }
       const last = found.at(-1)?.position ?? after
       const isExhausted = found.length < limit

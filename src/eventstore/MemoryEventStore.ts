@@ -1,4 +1,5 @@
 import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
+import { isWanted } from "./EventFilter.ts"
 import { AppendRefused, EventStore, type Position, type RecordedEvent, VersionConflict } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
 import * as MemorySnapshots from "./MemorySnapshots.ts"
@@ -58,14 +59,14 @@ export const layer: Layer.Layer<EventStore> = Layer.effectContext(
           const events = streams.get(streamName)?.events ?? []
           return events.slice(afterVersion, limit === undefined ? undefined : afterVersion + limit)
         }),
-      readAll: ({ after, category, limit, types }) =>
+      readAll: ({ after, limit, ...filter }) =>
         Effect.sync(() => {
+          const isFound = isWanted(filter)
           const events: Array<RecordedEvent> = []
           let count = after === null ? 0 : countOf(after)
           for (; count < log.length && events.length < limit; count++) {
             const event = log[count]!
-            if (category !== undefined && !event.streamName.startsWith(`${category}-`)) continue
-            if (types === undefined || types.includes(event.type)) events.push(event)
+            if (isFound(event)) events.push(event)
           }
           return { events, next: count === 0 ? after : positionOf(count) }
         }),

@@ -41,11 +41,9 @@ export const make = (
     const { after, category, limit, types } = wanted
     const size = Math.min(limit, readAllMax)
     const isWhole = category === undefined && types === undefined
-    const events = isWhole ? yield* readAfter(ask, after, size) : null
-    const page =
-      events === null
-        ? yield* FilteredRead.page(ask, { after, category, size, types })
-        : { events, next: events.at(-1)?.position ?? after }
+    const page = yield* isWhole
+      ? Effect.map(readAfter(ask, after, size), (events) => ({ events, next: events.at(-1)?.position ?? after }))
+      : FilteredRead.page(ask, { after, category, size, types })
     // Nothing below the safe horizon follows: whoever reads on reads the end. A place that only the reader names may be
     // anywhere.
     if (page.events.length < size && page.next !== null && page.next !== after) kept.begin(page.next)

@@ -1,8 +1,9 @@
 import { Clock, Deferred, Effect, Option, Result, Stream } from "effect"
+import type { EventFilter } from "../eventstore/EventFilter.ts"
 import { EventStore, type LogUnavailable, type Page, type Position } from "../eventstore/EventStore.ts"
 import { lineOf } from "./EventLine.ts"
 import { frame } from "./EventFrame.ts"
-import { type EventFilter, type EventTail, filterOf } from "./EventTail.ts"
+import { type EventTail, filterOf } from "./EventTail.ts"
 
 /** Events per read of the log: a slow client makes the server hold one page, never more. */
 const pageEvents = 500

@@ -1,12 +1,8 @@
 import { Clock, Deferred, Duration, Effect, Latch, Queue, RcMap, Result, Stream, type Scope } from "effect"
-import { prefix as redactionPrefix } from "../domain/Redaction.ts"
-import type { EventStore, Position, RecordedEvent } from "../eventstore/EventStore.ts"
+import { isRedaction } from "../domain/Redaction.ts"
+import { type EventFilter, isWanted } from "../eventstore/EventFilter.ts"
+import type { EventStore, Position } from "../eventstore/EventStore.ts"
 import { frame } from "./EventFrame.ts"
-
-export interface EventFilter {
-  readonly category?: string | undefined
-  readonly types?: ReadonlyArray<string> | undefined
-}
 
 /** The filter as the log takes it. */
 export const filterOf = ({ category, types }: EventFilter) => ({
@@ -97,10 +93,7 @@ const tailOf = Effect.fnUntraced(function* (
     yield* Deferred.succeed(before, undefined)
   })
 
-  const wanted: EventFilter = filterOf(filter)
-  const isWanted = ({ streamName, type }: RecordedEvent) =>
-    (wanted.category === undefined || streamName.startsWith(`${wanted.category}-`)) &&
-    (wanted.types === undefined || wanted.types.includes(type))
+  const isFound = isWanted(filterOf(filter))
 
   const take = (after: Position): Taken | "behind" => {
     if (span === null) {
@@ -157,8 +150,8 @@ const tailOf = Effect.fnUntraced(function* (
       if (Result.isSuccess(page)) {
         const { events } = page.success
         const last = events.at(-1)?.position ?? position
-        const frames = events.filter(isWanted).map((event) => ({ position: event.position, text: frame(event) }))
-        const isRedacted = events.some(({ streamName }) => streamName.startsWith(redactionPrefix))
+        const frames = events.filter(isFound).map((event) => ({ position: event.position, text: frame(event) }))
+        const isRedacted = events.some(isRedaction)
         if (isRedacted) forget(last)
         else keep(frames, last)
         if (frames.length > 0 || isRedacted) {
