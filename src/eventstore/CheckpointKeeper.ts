@@ -30,7 +30,6 @@ export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<Chec
     let noted: Position | null = null
     /** Written to there, without an answer: it may have been done. */
     let unsure: Position | null = null
-    let isOpen = false
     let moved = false
     const isNoted = yield* Latch.make()
 
@@ -46,14 +45,6 @@ export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<Chec
       else moved = true
     }).pipe(oneAtATime.withPermits(1))
 
-    /** A write that was cut off may have been done all the same: asked anew where it is. */
-    const last = Effect.gen(function* () {
-      const to = noted
-      if (to === null || to === stored) return
-      const at = yield* Checkpoint.open(sql, name, null)
-      if (at === null || at < to) yield* Checkpoint.move(sql, name, at, to)
-    })
-
     yield* Effect.gen(function* () {
       while (true) {
         yield* isNoted.await
@@ -62,15 +53,16 @@ export const make = (sql: SqlClient.SqlClient, name: string): Effect.Effect<Chec
         if (hasFailed) isNoted.openUnsafe()
         yield* Effect.sleep(Duration.millis(hasFailed ? failedMs : everyMs))
       }
-    }).pipe(Effect.ensuring(Effect.ignore(Effect.timeout(last, "1 second"))), Effect.forkScoped)
+    }).pipe(Effect.ensuring(Effect.ignore(Effect.timeout(write, "1 second"))), Effect.forkScoped)
 
     const open = Effect.fnUntraced(function* (start: Position | null) {
       const at = yield* Checkpoint.open(sql, name, start)
       // After an outage it is where this reader left it, and what was handled since need not be handled again.
-      const isOwn = isOpen && !moved && (at === stored || at === unsure)
+      const isOwn = !moved && (at === stored || at === unsure)
       if (!isOwn) noted = null
       stored = at
-      ;[unsure, isOpen, moved] = [null, true, false]
+      unsure = null
+      moved = false
       return noted ?? stored
     }, oneAtATime.withPermits(1))
     const note = (position: Position) => {
