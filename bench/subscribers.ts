@@ -67,6 +67,7 @@ const follow = async (url: string, count: number, seconds: number) => {
   const latencies: Array<number> = []
   let isCounting = false
   const onEvents = (times: ReadonlyArray<string>) => {
+    // The server stamps its events by the same clock of the machine.
     const now = Date.now()
     if (isCounting) for (const time of times) latencies.push(now - Date.parse(time))
   }

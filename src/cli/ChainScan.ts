@@ -146,12 +146,10 @@ const makeWalk = () => {
   return { visit, note, finish }
 }
 
+const positionOf = (row: Row) => LogPosition.of(row.epoch, row.transaction_id, row.global_position)
+
 /** No hash covers where an event stands in the log; within a stream that order has to be the one of its versions. */
-const isAfter = (row: Row, before: Row): boolean => {
-  if (row.epoch !== before.epoch) return row.epoch > before.epoch
-  if (row.transaction_id !== before.transaction_id) return BigInt(row.transaction_id) > BigInt(before.transaction_id)
-  return row.global_position > before.global_position
-}
+const isAfter = (row: Row, before: Row): boolean => positionOf(row) > positionOf(before)
 
 const nameOf = (row: Row): string => row.stream_name ?? `(stream number ${row.stream_id}, which has no name)`
 
@@ -162,8 +160,7 @@ const judge = (row: Row, before: Row | null, isAnnounced: boolean): BrokenLink |
   const misplaced = before === null || isAfter(row, before) ? null : "it does not come after the event before it"
   const problem = problemOf(row, before?.hash ?? HashChain.genesis) ?? unsaid ?? misplaced
   if (problem === null) return null
-  const position = LogPosition.of(row.epoch, row.transaction_id, row.global_position)
-  return { stream: nameOf(row), version, position, problem }
+  return { stream: nameOf(row), version, position: positionOf(row), problem }
 }
 
 const problemOf = (row: Row, previous: string): string | null => {

@@ -40,7 +40,7 @@ type Run<Tag extends RunEvent["_tag"]> = Extract<RunEvent, { readonly _tag: Tag 
 const attemptsMany = 2
 
 /** The note of a run's event; null: nobody needs to hear of it. */
-export const ofRun = ({ at, data, id: runId, position, type }: Noted): Note | null => {
+const ofRun = ({ at, data, id: runId, position, type }: Noted): Note | null => {
   const note = { id: position, runId, stepId: null, at }
   switch (type as RunEvent["_tag"]) {
     case "StepFailed": {

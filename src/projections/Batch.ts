@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { EventStore, type LogUnavailable, type Position } from "../eventstore/EventStore.ts"
 import { standAside } from "../eventstore/SafeHorizon.ts"
+import { sqlStateOf } from "../postgres/SqlFailure.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import { type Group, type Member, order } from "./Member.ts"
 import { LogEvent, type UndecodableEvent } from "./Projection.ts"
@@ -102,14 +103,7 @@ export const feed = Effect.fnUntraced(function* (
  */
 const dataErrors = new Set(["21", "22", "23", "42", "54"])
 
-/** What PostgreSQL calls the fault; "" when it is not the server's own. */
-export const sqlStateOf = (error: SqlError): string => {
-  const cause: unknown = error.reason.cause
-  const code: unknown = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
-  return typeof code === "string" ? code : ""
-}
-
-const isDataError = (error: SqlError): boolean => dataErrors.has(sqlStateOf(error).slice(0, 2))
+const isDataError = (error: SqlError): boolean => dataErrors.has(sqlStateOf(error)?.slice(0, 2) ?? "")
 
 const describe = (error: SqlError | UndecodableEvent | Error): string => {
   if (!("_tag" in error) || error._tag !== "SqlError") return error.message

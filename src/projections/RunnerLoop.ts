@@ -2,6 +2,7 @@ import { Cause, Clock, Duration, Effect, Latch, Queue, Semaphore, Stream } from 
 import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { EventStore, type Position } from "../eventstore/EventStore.ts"
+import { sqlStateOf } from "../postgres/SqlFailure.ts"
 import * as Batch from "./Batch.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import { type Group, groups, headOf, type Member } from "./Member.ts"
@@ -238,6 +239,6 @@ const fresh = (
 
 /** Somebody reads the old tables for long: the switch is tried again in the next round, and nobody else waits for it. */
 const isHeldUp = (error: SqlError | Rebuild.RebuildFailed): boolean =>
-  error._tag === "SqlError" && Batch.sqlStateOf(error) === "55P03"
+  error._tag === "SqlError" && sqlStateOf(error) === "55P03"
 
 const sleep = (ms: number) => Effect.sleep(Duration.millis(ms))

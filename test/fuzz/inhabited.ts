@@ -80,7 +80,7 @@ const named = (world: World.World): void => {
   for (const slug of ["reading", "asking", "failing", "slowly", "fuzz-1", "fuzz-2"]) world.add("workflow", slug)
   for (const step of ["make", "use", "quick", "fails", "slow", "first"]) world.add("step", step)
   for (const generation of ["1", "2", "3"]) world.add("generation", generation)
-  // A mute lasts 90 days at most, and a token ends in the future.
+  // A mute lasts 90 days at most, and a token ends in the future of the server, whose clock no seed sets.
   for (const ms of [60_000, 86_400_000]) world.add("soon", new Date(Date.now() + ms).toISOString())
   world.add("store", "lake")
 }
