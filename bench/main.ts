@@ -1,3 +1,4 @@
+import "../src/cli/Heap.ts"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"

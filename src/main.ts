@@ -1,3 +1,4 @@
+import "./cli/Heap.ts"
 import { enableCompileCache } from "node:module"
 
 // Compiled modules are kept between starts, in the system's temporary folder: two thirds of the time to load them all.

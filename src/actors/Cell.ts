@@ -1,11 +1,19 @@
-import { type Array as Arr, Cause, type Context, Effect, type Fiber, Result, Schedule } from "effect"
+import { type Array as Arr, Cause, type Context, Effect, type Fiber, Schedule } from "effect"
 import type { Clock } from "effect/Clock"
 import { metadataText } from "../eventstore/EventCodec.ts"
-import type { Appended, EventStore, Metadata, NewEvent } from "../eventstore/EventStore.ts"
+import type {
+  Appended,
+  EventStore,
+  LogUnavailable,
+  Metadata,
+  NewEvent,
+  RecordedEvent
+} from "../eventstore/EventStore.ts"
 import * as HashChain from "../eventstore/HashChain.ts"
 import type { Snapshots } from "../eventstore/Snapshots.ts"
 import * as ActorTrace from "./ActorTrace.ts"
 import type { Answer, Behaviour, Timed } from "./Behaviour.ts"
+import * as Deciding from "./Deciding.ts"
 import * as SnapshotKeeper from "./SnapshotKeeper.ts"
 
 /** Commands decided together in one append. */
@@ -26,9 +34,6 @@ const pageEvents = 500
 
 /** How an activity that ended without satisfying its demand, or a broken load, is tried again. */
 const supervision = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("10 seconds")])
-
-/** An event as it is stored, before the hash chain knows it. */
-type Decided = Omit<NewEvent, "hash">
 
 interface Pending<State, Command, Rejection> {
   readonly command: Command
@@ -115,45 +120,54 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
   }
 
   /** The next events after `version`; a state that has read nothing of a long stream yet begins at its snapshot. */
-  const nextPage = Effect.gen(function* () {
-    if (version > 0 || keeper === null) return yield* store.read(streamName, version, pageEvents)
+  const nextPage = Effect.suspend(() => {
+    if (version > 0 || keeper === null) return store.read(streamName, version, pageEvents)
     // Nearly every stream is short: it costs no second question.
-    const first = yield* store.read(streamName, 0, SnapshotKeeper.everyEvents)
-    if (first.length < SnapshotKeeper.everyEvents) return first
-    const restored = yield* keeper.restore(pageEvents)
-    if (restored === null) return yield* store.read(streamName, 0, pageEvents)
+    return Effect.flatMap(store.read(streamName, 0, SnapshotKeeper.everyEvents), (first) =>
+      first.length < SnapshotKeeper.everyEvents
+        ? Effect.succeed(first)
+        : Effect.flatMap(keeper.restore(pageEvents), beginAt)
+    )
+  })
+
+  const beginAt = (restored: SnapshotKeeper.Restored<State> | null) => {
+    if (restored === null) return store.read(streamName, 0, pageEvents)
     state = restored.place.state
     version = restored.place.streamVersion
     chain = restored.place.hash
-    return restored.events
+    return Effect.succeed(restored.events)
+  }
+
+  const fold = (recorded: ReadonlyArray<RecordedEvent>) => {
+    trace.see(recorded, version + 1)
+    for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
+    const last = recorded[recorded.length - 1]!
+    version = last.streamVersion
+    chain = last.hash
+  }
+
+  const catchUpOnce: Effect.Effect<void, LogUnavailable, R> = Effect.flatMap(nextPage, (recorded) => {
+    if (recorded.length === 0) return Effect.void
+    return Effect.flatMap(behaviour.prepare?.(recorded) ?? Effect.void, () => {
+      fold(recorded)
+      return recorded.length < pageEvents ? Effect.void : catchUpOnce
+    })
   })
 
-  const catchUp = Effect.gen(function* () {
-    while (true) {
-      const recorded = yield* nextPage
-      if (recorded.length === 0) return
-      if (behaviour.prepare !== undefined) yield* behaviour.prepare(recorded)
-      trace.see(recorded, version + 1)
-      for (const event of recorded) state = behaviour.decider.evolve(state, behaviour.decode(event))
-      const last = recorded[recorded.length - 1]!
-      version = last.streamVersion
-      chain = last.hash
-      if (recorded.length < pageEvents) return
-    }
-  }).pipe(
+  const catchUp = catchUpOnce.pipe(
     Effect.tapError((error) => Effect.logWarning(`${streamName} cannot be read yet`, error)),
     Effect.retry(supervision),
     Effect.orDie
   )
 
-  const load = Effect.gen(function* () {
-    yield* catchUp
+  const load = Effect.flatMap(catchUp, () => {
     loaded = true
     note()
     // Attempts that this process itself still runs were not cut off, whatever made the state be read again.
     const first = running.size === 0 ? (behaviour.onActivate?.(state) ?? null) : null
-    if (first === null) reconcile(new Set())
-    else yield* commitAll([{ command: first, metadata: {}, from: null, resume: () => {} }])
+    if (first !== null) return commitAll([{ command: first, metadata: {}, from: null, resume: () => {} }])
+    reconcile(new Set())
+    return Effect.void
   })
 
   const note = () => keeper?.note({ state, streamVersion: version, hash: chain })
@@ -164,38 +178,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     position: appended?.position ?? null
   })
 
-  /** Decides the batch in order on the state that the log holds; events, and what to tell each sender once durable. */
-  const decideAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>) => {
-    const now = clock.currentTimeMillisUnsafe()
-    const decided: Array<Decided> = []
-    const replies: Array<Effect.Effect<never, Rejection> | null> = []
-    let next = state
-    for (const { command, metadata } of batch) {
-      try {
-        const decision = behaviour.decider.decide(behaviour.stamp(command, now, actorId, next), next)
-        if (Result.isFailure(decision)) {
-          replies.push(Effect.fail(decision.failure))
-          continue
-        }
-        // Encoded before anything is taken over: what cannot be stored is the fault of this command alone.
-        const own = decision.success.map(
-          (event, index): Decided => ({
-            ...behaviour.encode(event),
-            recordedAt: event.at,
-            metadata: index === 0 ? metadata : {}
-          })
-        )
-        next = decision.success.reduce(behaviour.decider.evolve, next)
-        decided.push(...own)
-        replies.push(null)
-      } catch (defect) {
-        replies.push(Effect.die(defect))
-      }
-    }
-    return { decided, next, now, replies }
-  }
-
-  const link = (decided: ReadonlyArray<Decided>): Arr.NonEmptyReadonlyArray<NewEvent> => {
+  const link = (decided: ReadonlyArray<Deciding.Decided>): Arr.NonEmptyReadonlyArray<NewEvent> => {
     let previous = chain
     let streamVersion = version
     return decided.map((event): NewEvent => {
@@ -205,28 +188,28 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     }) as unknown as Arr.NonEmptyReadonlyArray<NewEvent>
   }
 
-  const commitAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>): Effect.Effect<void, never, R> =>
-    Effect.gen(function* () {
-      const { decided, next, now, replies } = decideAll(batch)
-      const tell = (appended: Appended | null) =>
-        batch.forEach((pending, index) => {
-          pending.resume(replies[index] ?? Effect.succeed(answer(appended)))
-        })
-      if (decided.length === 0) {
-        reconcile(new Set(batch.map(({ from }) => from)))
-        return tell(null)
-      }
-      const stored = link(decided)
-      const appended = yield* Effect.result(
-        store.append({
-          streamName,
-          expectedVersion: version,
-          events: stored,
-          wakeAt: behaviour.wakeAt(next, now),
-          waitsOn: behaviour.waitsOn?.(next) ?? null
-        })
-      )
-      if (Result.isSuccess(appended)) {
+  const commitAll = (batch: ReadonlyArray<Pending<State, Command, Rejection>>): Effect.Effect<void, never, R> => {
+    const now = clock.currentTimeMillisUnsafe()
+    const { decided, next, replies } = Deciding.decideAll(behaviour, actorId, state, now, batch)
+    const tell = (appended: Appended | null) =>
+      batch.forEach((pending, index) => {
+        pending.resume(replies[index] ?? Effect.succeed(answer(appended)))
+      })
+    if (decided.length === 0) {
+      reconcile(new Set(batch.map(({ from }) => from)))
+      tell(null)
+      return Effect.void
+    }
+    const stored = link(decided)
+    const append = store.append({
+      streamName,
+      expectedVersion: version,
+      events: stored,
+      wakeAt: behaviour.wakeAt(next, now),
+      waitsOn: behaviour.waitsOn?.(next) ?? null
+    })
+    return Effect.matchEffect(append, {
+      onSuccess: (appended) => {
         state = next
         trace.see(stored, version + 1)
         version += stored.length
@@ -239,54 +222,63 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
           stored.map(({ type }) => type)
         )
         if (ended) trace.end(ended)
-        return tell(appended.success)
-      }
-      if (appended.failure._tag === "AppendRefused") {
+        tell(appended)
+        return Effect.void
+      },
+      onFailure: (failure) => {
+        if (failure._tag === "VersionConflict") return decideAgain(batch)
         // The data of one of them is at fault: each is tried alone, so that only the culprit fails.
-        if (batch.length > 1) return yield* Effect.forEach(batch, (pending) => commitAll([pending]), { discard: true })
-        const { failure } = appended
-        return batch[0]!.resume(Effect.die(failure))
+        if (batch.length > 1) return Effect.forEach(batch, (pending) => tried([pending]), { discard: true })
+        batch[0]!.resume(Effect.die(failure))
+        return Effect.void
       }
-      // Another owner wrote. If the shard is no longer ours, stop everything and leave; otherwise decide again.
-      if (!owned()) {
-        close()
-        for (const { resume } of batch) resume(Effect.die(new Error(`${streamName} has moved to another process`)))
-        return
-      }
-      if (assumedNew) {
-        reset()
-        yield* load
-      } else {
-        yield* catchUp
-        reconcile(new Set())
-      }
-      return yield* commitAll(batch)
     })
+  }
+  const tried = (batch: ReadonlyArray<Pending<State, Command, Rejection>>) => Effect.suspend(() => commitAll(batch))
 
-  const work = Effect.gen(function* () {
-    while (!closed) {
-      // A stream that a first command creates need not be read: if it exists after all, the compare-and-set says so.
-      if (!loaded) {
-        assumedNew = !wanted && queue.length > 0 && behaviour.creates(queue[0]!.command)
-        if (!assumedNew) yield* load
-        loaded = true
-      }
-      wanted = false
-      if (queue.length === 0) break
-      const batch = queue.splice(0, decidedTogetherMax)
-      yield* commitAll(batch).pipe(
-        Effect.catchCause((cause) => {
-          reset()
-          const failed = Effect.die(Cause.squash(cause))
-          for (const { resume } of batch) resume(failed)
-          // A log that closes under it is the end of the process, and no fault.
-          return Cause.hasInterruptsOnly(cause)
-            ? Effect.void
-            : Effect.logError(`${streamName} failed and is loaded again`, cause)
-        })
-      )
+  /** Another owner wrote. If the shard is no longer ours, stop everything and leave; otherwise decide again. */
+  const decideAgain = (batch: ReadonlyArray<Pending<State, Command, Rejection>>): Effect.Effect<void, never, R> => {
+    if (!owned()) {
+      close()
+      for (const { resume } of batch) resume(Effect.die(new Error(`${streamName} has moved to another process`)))
+      return Effect.void
     }
-  }).pipe(
+    if (assumedNew) {
+      reset()
+      return Effect.andThen(load, tried(batch))
+    }
+    return Effect.flatMap(catchUp, () => {
+      reconcile(new Set())
+      return commitAll(batch)
+    })
+  }
+
+  const turn: Effect.Effect<void, never, R> = Effect.suspend(() => {
+    if (closed) return Effect.void
+    if (loaded) return decideNext()
+    // A stream that a first command creates need not be read: if it exists after all, the compare-and-set says so.
+    assumedNew = !wanted && queue.length > 0 && behaviour.creates(queue[0]!.command)
+    return assumedNew ? decideNext() : Effect.flatMap(load, decideNext)
+  })
+
+  const decideNext = () => {
+    loaded = true
+    wanted = false
+    if (queue.length === 0) return Effect.void
+    const batch = queue.splice(0, decidedTogetherMax)
+    const decided = Effect.catchCause(tried(batch), (cause) => {
+      reset()
+      const failed = Effect.die(Cause.squash(cause))
+      for (const { resume } of batch) resume(failed)
+      // A log that closes under it is the end of the process, and no fault.
+      return Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.logError(`${streamName} failed and is loaded again`, cause)
+    })
+    return Effect.andThen(decided, turn)
+  }
+
+  const work = turn.pipe(
     Effect.catchCause((cause) => {
       reset()
       // Not at once again: the sweeper, or the next message, comes back to it.

@@ -26,11 +26,9 @@ export const unavailable = <A, E>(
 export const commandRules = (log: EventStore["Service"]) => ({
   /** Commands wait for the log for a bounded time. The wait is given up, the command is not. */
   timely: <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-    Effect.gen(function* () {
-      if (!(yield* log.available)) {
-        return yield* new Unavailable({ message: "the database is away; try again" })
-      }
-      return yield* Effect.timeoutOrElse(effect, {
+    Effect.flatMap(log.available, (isAvailable) => {
+      if (!isAvailable) return Effect.fail(new Unavailable({ message: "the database is away; try again" }))
+      return Effect.timeoutOrElse(effect, {
         duration: Duration.millis(commandTimeoutMs),
         orElse: () =>
           Effect.fail(

@@ -116,45 +116,38 @@ export const layer = Layer.effect(
     const startRun: Engine["Service"]["startRun"] = (start) =>
       Effect.flatMap(newRunId(start.caller), (id) => startRunAs(id, start))
 
-    const startRunAs = (id: string, start: StartRun) =>
-      unavailable(
-        timely(
-          Effect.gen(function* () {
-            const { caller, partitionKey, runKey, triggeredBy, workflow } = start
-            if (yield* isRepeat(caller)) {
-              const answer = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
-              if (answer.state.definition !== null) {
-                const position = yield* positionOf(`run-${id}`, answer)
-                return { run: runView(answer.state, answer.streamVersion), position }
-              }
-            }
-            const defined = yield* latest(workflow)
-            const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
-            if (problems.length > 0) return yield* new InvalidInput({ problems })
-            const message = yield* keys.admit(partitionedAssets(defined.definition), partitionKey ?? "")
-            if (message !== undefined) return yield* new InvalidInput({ problems: [{ path: "partitionKey", message }] })
-            const command = {
-              _tag: "Start" as const,
-              runId: id,
-              workflow,
-              version: defined.version,
-              definition: defined.definition,
-              parameters: { ...defined.definition.defaultParameters, ...start.parameters },
-              partitionKey,
-              runKey,
-              trigger: { type: "manual" as const, ...(triggeredBy === undefined ? {} : { by: triggeredBy }) }
-            }
-            const active =
-              runKey === undefined ? id : yield* claim(runKey, id, { ...command, metadata: metadataOf(caller) })
-            const answer = yield* active === id
-              ? Effect.orDie(runs.execute(id, command, metadataOf(caller)))
-              : begun(active)
-            // A run is the answer to its own request only, not to another that came to the same id.
-            const position = yield* positionOf(`run-${active}`, answer)
-            return { run: runView(answer.state, answer.streamVersion), position }
-          })
-        )
-      )
+    const begunAs = Effect.fnUntraced(function* (id: string, start: StartRun) {
+      const { caller, partitionKey, runKey, triggeredBy, workflow } = start
+      if (yield* isRepeat(caller)) {
+        const answer = yield* Effect.orDie(runs.execute(id, { _tag: "Read" }))
+        if (answer.state.definition !== null) {
+          const position = yield* positionOf(`run-${id}`, answer)
+          return { run: runView(answer.state, answer.streamVersion), position }
+        }
+      }
+      const defined = yield* latest(workflow)
+      const problems = startProblems(defined.definition, start, yield* Clock.currentTimeMillis)
+      if (problems.length > 0) return yield* new InvalidInput({ problems })
+      const message = yield* keys.admit(partitionedAssets(defined.definition), partitionKey ?? "")
+      if (message !== undefined) return yield* new InvalidInput({ problems: [{ path: "partitionKey", message }] })
+      const command = {
+        _tag: "Start" as const,
+        runId: id,
+        workflow,
+        version: defined.version,
+        definition: defined.definition,
+        parameters: { ...defined.definition.defaultParameters, ...start.parameters },
+        partitionKey,
+        runKey,
+        trigger: { type: "manual" as const, ...(triggeredBy === undefined ? {} : { by: triggeredBy }) }
+      }
+      const active = runKey === undefined ? id : yield* claim(runKey, id, { ...command, metadata: metadataOf(caller) })
+      const answer = yield* active === id ? Effect.orDie(runs.execute(id, command, metadataOf(caller))) : begun(active)
+      // A run is the answer to its own request only, not to another that came to the same id.
+      const position = yield* positionOf(`run-${active}`, answer)
+      return { run: runView(answer.state, answer.streamVersion), position }
+    })
+    const startRunAs = (id: string, start: StartRun) => unavailable(timely(begunAs(id, start)))
 
     const claim = yield* RunKeyClaim.make
 

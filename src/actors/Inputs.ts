@@ -93,8 +93,8 @@ export class Inputs extends Context.Service<
         return { type: "fail", failure: { class: "permanent", code: "input_too_old", message, asset } }
       })
 
-      const ensure = (run: RunState, stepId: string, heal: boolean): Effect.Effect<Ensured> =>
-        Effect.gen(function* () {
+      const ensure = Effect.fnUntraced(
+        function* (run: RunState, stepId: string, heal: boolean) {
           const resolved = yield* resolve(run, stepId)
           const reportedBy = `${run.runId}/${stepId}`
           const isChecked = (input: ResolvedInput) => heal && !desk.isOff(input)
@@ -142,9 +142,9 @@ export class Inputs extends Context.Service<
           const verdicts = [...reported, ...awaited]
           const verdict = verdicts.find(({ type }) => type === "fail") ?? verdicts.find(({ type }) => type === "wait")
           return { type: "blocked" as const, verdict: verdict ?? verdicts[0]! }
-        }).pipe(
-          Effect.catch((failure) => Effect.succeed<Ensured>({ type: "blocked", verdict: { type: "fail", failure } }))
-        )
+        },
+        Effect.catch((failure) => Effect.succeed<Ensured>({ type: "blocked", verdict: { type: "fail", failure } }))
+      )
 
       return Inputs.of({ resolve, ensure })
     })

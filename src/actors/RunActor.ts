@@ -98,25 +98,24 @@ export const make = (options: Options) =>
     /** Of one attempt: the slot that an ended attempt gives back must not be the next one's. */
     const holder = (run: State, stepId: string, attempt: number) => `${run.runId}/${stepId}/${attempt}`
 
-    const begin = (run: State, demand: RunDemand.Demand & { _tag: "Begin" }, commit: Send) =>
-      Effect.gen(function* () {
-        const { dueAt, stepId } = demand
-        if (dueAt !== undefined) yield* sleepUntil(dueAt)
-        yield* pauses.resumed(run.workflow)
-        const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
-        if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
-        const start = Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(restore(slots.acquire(run.runId, run.priority)), () => {
-            slots.keep(run.runId)
-            return Effect.ensuring(
-              restore(commit({ _tag: "BeginStep", stepId, inputs: ensured.inputs })),
-              Effect.sync(() => slots.unpin(run.runId))
-            )
-          })
-        )
-        const capacity = limitOf(run)
-        return yield* capacity === undefined ? start : limited(run, stepId, demand.attempt, capacity, start)
-      })
+    const begin = Effect.fnUntraced(function* (run: State, demand: RunDemand.Demand & { _tag: "Begin" }, commit: Send) {
+      const { dueAt, stepId } = demand
+      if (dueAt !== undefined) yield* sleepUntil(dueAt)
+      yield* pauses.resumed(run.workflow)
+      const ensured = yield* inputs.ensure(run, stepId, heals(run, stepId))
+      if (ensured.type === "blocked") return yield* commit({ _tag: "BlockStep", stepId, verdict: ensured.verdict })
+      const start = Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(slots.acquire(run.runId, run.priority)), () => {
+          slots.keep(run.runId)
+          return Effect.ensuring(
+            restore(commit({ _tag: "BeginStep", stepId, inputs: ensured.inputs })),
+            Effect.sync(() => slots.unpin(run.runId))
+          )
+        })
+      )
+      const capacity = limitOf(run)
+      return yield* capacity === undefined ? start : limited(run, stepId, demand.attempt, capacity, start)
+    })
 
     /** Begins a step within its workflow's limit; whatever keeps it from beginning gives the slot back. */
     const limited = (run: State, stepId: string, attempt: number, capacity: number, start: ReturnType<Send>) => {
@@ -141,24 +140,31 @@ export const make = (options: Options) =>
         return Effect.map(locate.isOff(run, stepId, outcome.failure), (off) => ({ ...outcome, heal: !off }))
       })
 
-    const execute = (run: State, stepId: string, attempt: number, commit: Send) => {
-      const executed = Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function* () {
-          yield* restore(slots.acquire(run.runId, run.priority))
-          const outcome = yield* Effect.onExit(
-            restore(StepTrace.attempt(run, stepId, attempt, attempted(run, stepId, attempt))),
-            (exit) =>
-              Effect.sync(() => {
-                if (exit._tag === "Failure") slots.release()
-                else slots.handOver(run.runId, run.priority)
-              })
-          )
-          yield* Effect.ensuring(
-            restore(commit({ _tag: "EndStep", stepId, attempt, outcome })),
-            Effect.sync(() => slots.unpin(run.runId))
-          )
-        })
+    type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+    const executeIn = Effect.fnUntraced(function* (
+      restore: Restore,
+      run: State,
+      stepId: string,
+      attempt: number,
+      commit: Send
+    ) {
+      yield* restore(slots.acquire(run.runId, run.priority))
+      const outcome = yield* Effect.onExit(
+        restore(StepTrace.attempt(run, stepId, attempt, attempted(run, stepId, attempt))),
+        (exit) =>
+          Effect.sync(() => {
+            if (exit._tag === "Failure") slots.release()
+            else slots.handOver(run.runId, run.priority)
+          })
       )
+      yield* Effect.ensuring(
+        restore(commit({ _tag: "EndStep", stepId, attempt, outcome })),
+        Effect.sync(() => slots.unpin(run.runId))
+      )
+    })
+
+    const execute = (run: State, stepId: string, attempt: number, commit: Send) => {
+      const executed = Effect.uninterruptibleMask((restore) => executeIn(restore, run, stepId, attempt, commit))
       if (limitOf(run) === undefined) return executed
       const held = holder(run, stepId, attempt)
       return Effect.ensuring(
@@ -167,83 +173,79 @@ export const make = (options: Options) =>
       )
     }
 
-    const record = (run: State, stepId: string, attempt: number, commit: Send) =>
-      Effect.gen(function* () {
-        const { inputs: used, produced, reads } = step(run, stepId)
-        const recoveryId = run.trigger.type === "recovery" ? run.trigger.recoveryId : undefined
-        const generations: Array<UsedInput> = []
-        for (const { assetId, freshness, partitionKey, parts, payload, producedAt } of produced) {
-          const by = { runId: run.runId, stepId, attempt }
-          const { state } = yield* assets.execute(Id.asset(assetId, partitionKey), {
-            _tag: "Produce",
-            assetId,
-            partitionKey,
-            workflow: run.workflow,
-            version: run.version,
-            ...by,
-            parameters: run.parameters,
-            runPartitionKey: run.partitionKey,
-            inputs: used,
-            reads,
-            payload,
-            parts,
-            producedAt,
-            recoveryId,
-            pulledFor: pulledForOf(run.trigger),
-            freshness: freshness ?? declaredFreshness(run, stepId, assetId)
-          })
-          const generation = Asset.generationOf(state, by) ?? Asset.currentGeneration(state)
-          generations.push({ assetId, partitionKey, generation })
-        }
-        return yield* commit({ _tag: "RecordOutputs", stepId, attempt, generations })
-      })
+    const record = Effect.fnUntraced(function* (run: State, stepId: string, attempt: number, commit: Send) {
+      const { inputs: used, produced, reads } = step(run, stepId)
+      const recoveryId = run.trigger.type === "recovery" ? run.trigger.recoveryId : undefined
+      const generations: Array<UsedInput> = []
+      for (const { assetId, freshness, partitionKey, parts, payload, producedAt } of produced) {
+        const by = { runId: run.runId, stepId, attempt }
+        const { state } = yield* assets.execute(Id.asset(assetId, partitionKey), {
+          _tag: "Produce",
+          assetId,
+          partitionKey,
+          workflow: run.workflow,
+          version: run.version,
+          ...by,
+          parameters: run.parameters,
+          runPartitionKey: run.partitionKey,
+          inputs: used,
+          reads,
+          payload,
+          parts,
+          producedAt,
+          recoveryId,
+          pulledFor: pulledForOf(run.trigger),
+          freshness: freshness ?? declaredFreshness(run, stepId, assetId)
+        })
+        const generation = Asset.generationOf(state, by) ?? Asset.currentGeneration(state)
+        generations.push({ assetId, partitionKey, generation })
+      }
+      return yield* commit({ _tag: "RecordOutputs", stepId, attempt, generations })
+    })
 
-    const report = (run: State, stepId: string, attempt: number, commit: Send) =>
-      Effect.gen(function* () {
-        const unknown: Failure = { class: "asset_missing", code: "unknown", message: "the failure was not recorded" }
-        const verdict = yield* locate.locate(run, stepId, step(run, stepId).failure ?? unknown)
-        return yield* commit({ _tag: "Locate", stepId, attempt, verdict })
-      })
+    const report = Effect.fnUntraced(function* (run: State, stepId: string, attempt: number, commit: Send) {
+      const unknown: Failure = { class: "asset_missing", code: "unknown", message: "the failure was not recorded" }
+      const verdict = yield* locate.locate(run, stepId, step(run, stepId).failure ?? unknown)
+      return yield* commit({ _tag: "Locate", stepId, attempt, verdict })
+    })
 
     /** With recovery off since it was noted nothing is touched: it stays as a plain engine leaves it (F40). */
-    const moveAside = (run: State, stepId: string, commit: Send) =>
-      Effect.gen(function* () {
-        const objects = heals(run, stepId) ? (run.overwriting[stepId] ?? []) : []
-        yield* leftOvers.clear({ runId: run.runId, stepId }, objects)
-        return yield* commit({ _tag: "ConfirmMoved", stepId })
-      })
+    const moveAside = Effect.fnUntraced(function* (run: State, stepId: string, commit: Send) {
+      const objects = heals(run, stepId) ? (run.overwriting[stepId] ?? []) : []
+      yield* leftOvers.clear({ runId: run.runId, stepId }, objects)
+      return yield* commit({ _tag: "ConfirmMoved", stepId })
+    })
 
-    const deliver = (run: State, to: Listener, commit: Send) =>
-      Effect.gen(function* () {
-        if (to === "recovery" && run.trigger.type === "recovery") {
-          const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason || "canceled" }
-          const failure = run.ended === "succeeded" ? undefined : (run.failure ?? canceled)
-          const told = recoveries.execute(run.trigger.recoveryId, {
-            _tag: "EndProducer",
-            producerRunId: run.runId,
-            failure,
-            unowned: failure?.code === "no_producer" && failure.asset === undefined,
-            random: yield* Random.next
-          })
-          // A recovery that no longer knows this run has nothing to learn from it.
-          yield* Effect.ignore(told)
-        }
-        if (to === "materialization" && run.ended !== null) {
-          const id = MaterializationDecide.idOf(run.workflow, run.partitionKey ?? "")
-          const { ended: outcome, failure, runId } = run
-          yield* materializations.execute(id, { _tag: "EndRun", runId, outcome, failure })
-        }
-        if (to === "backfill" && run.trigger.type === "backfill" && run.ended !== null) {
-          const { ended: outcome, failure, runId, trigger } = run
-          // A trigger that names no backfill has nobody to tell.
-          yield* Effect.ignore(backfills.execute(trigger.backfillId, { _tag: "EndRun", runId, outcome, failure }))
-        }
-        if (to === "runKey" && run.runKey !== undefined) {
-          const now = yield* Clock.currentTimeMillis
-          yield* runKeys.execute(Id.runKey(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
-        }
-        return yield* commit({ _tag: "ConfirmDelivery", to })
-      })
+    const deliver = Effect.fnUntraced(function* (run: State, to: Listener, commit: Send) {
+      if (to === "recovery" && run.trigger.type === "recovery") {
+        const canceled: Failure = { class: "permanent", code: "canceled", message: run.cancelReason || "canceled" }
+        const failure = run.ended === "succeeded" ? undefined : (run.failure ?? canceled)
+        const told = recoveries.execute(run.trigger.recoveryId, {
+          _tag: "EndProducer",
+          producerRunId: run.runId,
+          failure,
+          unowned: failure?.code === "no_producer" && failure.asset === undefined,
+          random: yield* Random.next
+        })
+        // A recovery that no longer knows this run has nothing to learn from it.
+        yield* Effect.ignore(told)
+      }
+      if (to === "materialization" && run.ended !== null) {
+        const id = MaterializationDecide.idOf(run.workflow, run.partitionKey ?? "")
+        const { ended: outcome, failure, runId } = run
+        yield* materializations.execute(id, { _tag: "EndRun", runId, outcome, failure })
+      }
+      if (to === "backfill" && run.trigger.type === "backfill" && run.ended !== null) {
+        const { ended: outcome, failure, runId, trigger } = run
+        // A trigger that names no backfill has nobody to tell.
+        yield* Effect.ignore(backfills.execute(trigger.backfillId, { _tag: "EndRun", runId, outcome, failure }))
+      }
+      if (to === "runKey" && run.runKey !== undefined) {
+        const now = yield* Clock.currentTimeMillis
+        yield* runKeys.execute(Id.runKey(run.workflow, run.runKey), { _tag: "RunEnded", runId: run.runId, now })
+      }
+      return yield* commit({ _tag: "ConfirmDelivery", to })
+    })
 
     const behaviour: Behaviour<State, Unstamped, Command, RunEvents.Event, Rejection, RunDemand.Demand> = {
       category: "run",

@@ -17,15 +17,16 @@ export interface Place<State> {
   readonly hash: string
 }
 
+/** A snapshot that the log bears out, with the events after it. */
+export interface Restored<State> {
+  readonly place: Place<State>
+  readonly events: ReadonlyArray<RecordedEvent>
+}
+
 /** The snapshots of one actor. */
 export interface SnapshotKeeper<State> {
   /** The newest snapshot that the log bears out, with at most `limit` of the events after it; null when there is none. */
-  readonly restore: (
-    limit: number
-  ) => Effect.Effect<
-    { readonly place: Place<State>; readonly events: ReadonlyArray<RecordedEvent> } | null,
-    LogUnavailable
-  >
+  readonly restore: (limit: number) => Effect.Effect<Restored<State> | null, LogUnavailable>
   /** Tells what the log holds now. When a snapshot is due it is written by a fiber of its own. */
   readonly note: (place: Place<State>) => void
   readonly isWriting: () => boolean

@@ -22,24 +22,24 @@ export const attempt = <A extends Outcome, R>(
   number: number,
   executed: Effect.Effect<A, never, R>
 ): Effect.Effect<A, never, R> =>
-  Effect.gen(function* () {
-    const links = (yield* StepLinks)(stepId)
+  Effect.flatMap(StepLinks, (linksOf) => {
     const attributes = {
       "kintsugi.run.id": run.runId,
       "kintsugi.workflow": run.workflow,
       "kintsugi.step.id": stepId,
       "kintsugi.attempt": number
     }
-    return yield* executed.pipe(
+    return executed.pipe(
       Effect.flatMap((outcome) => (outcome.ok ? Effect.succeed(outcome) : ended(outcome))),
-      Trace.span(`step ${run.workflow}/${stepId}`, { attributes, links }),
+      Trace.span(`step ${run.workflow}/${stepId}`, { attributes, links: linksOf(stepId) }),
       Effect.catch(({ outcome }: Failed<A>) => Effect.succeed(outcome))
     )
   }).pipe(Effect.annotateLogs({ stepId, workflow: run.workflow, attempt: number })) as Effect.Effect<A, never, R>
 
-const ended = <A extends Outcome>(outcome: A) =>
-  Effect.gen(function* () {
-    const { class: failureClass, code, message } = (outcome as Outcome & { readonly ok: false }).failure
-    yield* Effect.annotateCurrentSpan({ "kintsugi.failure.class": failureClass, "kintsugi.failure.code": code })
-    return yield* Effect.fail(new Failed(message, outcome))
-  })
+const ended = <A extends Outcome>(outcome: A) => {
+  const { class: failureClass, code, message } = (outcome as Outcome & { readonly ok: false }).failure
+  return Effect.andThen(
+    Effect.annotateCurrentSpan({ "kintsugi.failure.class": failureClass, "kintsugi.failure.code": code }),
+    Effect.fail(new Failed(message, outcome))
+  )
+}

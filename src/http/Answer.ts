@@ -79,9 +79,8 @@ export const within = <A, E, R>(
   detail: string
 ): Effect.Effect<A, E | UnavailableProblem, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const fiber = yield* Effect.forkDetach(Effect.interruptible(effect))
-      return yield* restore(
+    Effect.flatMap(Effect.forkDetach(Effect.interruptible(effect)), (fiber) =>
+      restore(
         Fiber.join(fiber).pipe(
           Effect.timeoutOrElse({
             duration: limit,
@@ -89,7 +88,7 @@ export const within = <A, E, R>(
           })
         )
       ).pipe(Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe())))
-    })
+    )
   )
 
 const problemOf = (error: Refusal) => {

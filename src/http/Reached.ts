@@ -15,17 +15,20 @@ export const reachedBy = <E>(
   stands: (minPosition: Position) => Effect.Effect<Position, E>,
   minPosition: Position | undefined
 ): Effect.Effect<void, E | ProjectionBehind> =>
-  minPosition === undefined
-    ? Effect.void
-    : Effect.gen(function* () {
-        for (let waitedMs = 0; ; waitedMs += pollMs) {
-          const position = yield* stands(minPosition)
-          if (position >= minPosition) return
-          if (waitedMs >= waitMs)
-            return yield* new ProjectionBehind({ projection: what, minPosition, position, error: null })
-          yield* Effect.sleep(Duration.millis(pollMs))
-        }
-      })
+  minPosition === undefined ? Effect.void : waited(what, stands, minPosition)
+
+const waited = Effect.fnUntraced(function* <E>(
+  what: string,
+  stands: (minPosition: Position) => Effect.Effect<Position, E>,
+  minPosition: Position
+): Effect.fn.Return<void, E | ProjectionBehind> {
+  for (let waitedMs = 0; ; waitedMs += pollMs) {
+    const position = yield* stands(minPosition)
+    if (position >= minPosition) return
+    if (waitedMs >= waitMs) return yield* new ProjectionBehind({ projection: what, minPosition, position, error: null })
+    yield* Effect.sleep(Duration.millis(pollMs))
+  }
+})
 
 /** For a list that is current, as what is in memory and single streams are: it is as far as the log. */
 export const reached = (

@@ -58,30 +58,29 @@ let open = 0
  * Counts and times a request under its route's template, and makes it a span: in the caller's trace when it sent a
  * valid `traceparent`. Handlers find the span's own context in that header, for what they write into the log.
  */
-export const around = <E, R>(
+export const around = Effect.fnUntraced(function* <E, R>(
   request: HttpServerRequest.HttpServerRequest,
   answer: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.gen(function* () {
-    const clock = yield* Clock.Clock
-    const context = yield* Effect.context<never>()
-    const method = methods.has(request.method) ? request.method : "other"
-    const route = templateOf(request.method, request.url)
-    const beganNs = clock.monotonicTimeNanosUnsafe()
-    inFlight.updateUnsafe(++open, context)
-    const asked = Trace.parse(request.headers.traceparent)
-    const isTraced = asked !== undefined || !untraced.has(route)
-    return yield* (isTraced ? traced(request, method, route, asked, answer) : answer).pipe(
-      Effect.tap(({ status }) =>
-        Effect.sync(() => {
-          const { count, time } = metricsOf(method, route, status)
-          count.updateUnsafe(1, context)
-          time.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9, context)
-        })
-      ),
-      Effect.ensuring(Effect.sync(() => inFlight.updateUnsafe(--open, context)))
-    )
-  })
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> {
+  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<never>()
+  const method = methods.has(request.method) ? request.method : "other"
+  const route = templateOf(request.method, request.url)
+  const beganNs = clock.monotonicTimeNanosUnsafe()
+  inFlight.updateUnsafe(++open, context)
+  const asked = Trace.parse(request.headers.traceparent)
+  const isTraced = asked !== undefined || !untraced.has(route)
+  return yield* (isTraced ? traced(request, method, route, asked, answer) : answer).pipe(
+    Effect.tap(({ status }) =>
+      Effect.sync(() => {
+        const { count, time } = metricsOf(method, route, status)
+        count.updateUnsafe(1, context)
+        time.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9, context)
+      })
+    ),
+    Effect.ensuring(Effect.sync(() => inFlight.updateUnsafe(--open, context)))
+  )
+})
 
 const traced = <E, R>(
   request: HttpServerRequest.HttpServerRequest,
@@ -89,18 +88,8 @@ const traced = <E, R>(
   route: string,
   parent: Tracer.ExternalSpan | undefined,
   answer: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-) => {
-  const inside = Effect.gen(function* () {
-    const traceparent = yield* Trace.current
-    const own =
-      traceparent === undefined
-        ? request
-        : request.modify({ headers: Headers.set(request.headers, "traceparent", traceparent) })
-    const response = yield* Effect.provideService(answer, HttpServerRequest.HttpServerRequest, own)
-    yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
-    return response.status >= 500 ? yield* Effect.fail(new ServerFault(response)) : response
-  })
-  return inside.pipe(
+) =>
+  inside(request, answer).pipe(
     Trace.span(`${method} ${route}`, {
       kind: "server",
       ...(parent === undefined ? { root: true } : { parent }),
@@ -109,4 +98,22 @@ const traced = <E, R>(
     }),
     Effect.catch((error) => (error instanceof ServerFault ? Effect.succeed(error.response) : Effect.fail(error as E)))
   )
-}
+
+/** What the span is around: handlers find it in the request, and a fault of the server fails it. */
+const inside = Effect.fnUntraced(function* <E, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  answer: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.fn.Return<
+  HttpServerResponse.HttpServerResponse,
+  E | ServerFault,
+  Exclude<R, HttpServerRequest.HttpServerRequest>
+> {
+  const traceparent = yield* Trace.current
+  const own =
+    traceparent === undefined
+      ? request
+      : request.modify({ headers: Headers.set(request.headers, "traceparent", traceparent) })
+  const response = yield* Effect.provideService(answer, HttpServerRequest.HttpServerRequest, own)
+  yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
+  return response.status >= 500 ? yield* Effect.fail(new ServerFault(response)) : response
+})

@@ -54,20 +54,26 @@ export const advance = Effect.fnUntraced(function* (
   if (next === null || next === position) return { read, isLevel: isShort || reached }
 
   const events = inside.map((recorded) => new LogEvent(recorded))
-  yield* sql.withTransaction(
-    Effect.gen(function* () {
-      yield* sql`SELECT ${sql.literal(standAside)}`
-      for (const member of members) yield* feed(member, events)
-      yield* Checkpoints.move(
-        sql,
-        members.map(({ key }) => key),
-        position,
-        next
-      )
-    })
-  )
+  yield* sql.withTransaction(feedAll(sql, group, events, next))
   for (const member of members) member.position = next
   return { read, isLevel: isShort || reached }
+})
+
+/** All of a group, and where they stand then, inside the caller's transaction. */
+const feedAll = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  { members, position }: Group,
+  events: ReadonlyArray<LogEvent>,
+  next: Position
+) {
+  yield* sql`SELECT ${sql.literal(standAside)}`
+  for (const member of members) yield* feed(member, events)
+  yield* Checkpoints.move(
+    sql,
+    members.map(({ key }) => key),
+    position,
+    next
+  )
 })
 
 /** Gives a member what concerns it of a page, without what it was told to leave out, inside the caller's transaction. */

@@ -80,66 +80,65 @@ export interface Publishing {
 }
 
 /** Every queue with its counts, whichever is empty (T26). */
-export const read = (
+export const read = Effect.fnUntraced(function* (
   publishing: Publishing
-): Effect.Effect<QueueHealth, LogUnavailable, SqlClient.SqlClient | ProjectionRunner> =>
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const runner = yield* ProjectionRunner
-    const position = yield* Effect.orDie(runner.position(RunList.name))
-    const workflows = yield* available(readWorkflows(sql))
-    const [recoveries] = yield* available(readRecoveries(sql))
-    const statuses = yield* runner.status
-    const published = yield* available(readPublished(sql, publishing))
-    const now = yield* Clock.currentTimeMillis
+): Effect.fn.Return<QueueHealth, LogUnavailable, SqlClient.SqlClient | ProjectionRunner> {
+  const sql = yield* SqlClient.SqlClient
+  const runner = yield* ProjectionRunner
+  const position = yield* Effect.orDie(runner.position(RunList.name))
+  const workflows = yield* available(readWorkflows(sql))
+  const [recoveries] = yield* available(readRecoveries(sql))
+  const statuses = yield* runner.status
+  const published = yield* available(readPublished(sql, publishing))
+  const now = yield* Clock.currentTimeMillis
 
-    const age = (since: Date | null) => (since === null ? null : Math.max(0, now - since.getTime()))
-    const sum = (field: Exclude<keyof WorkflowRow, "workflow" | "waitingSince">) =>
-      workflows.reduce((total, row) => total + row[field], 0)
-    const total = { retry: sum("retry"), recovery: sum("recovery"), store: sum("store"), input: sum("input") }
-    const since = workflows.flatMap(({ waitingSince }) => (waitingSince === null ? [] : [waitingSince.getTime()]))
-    const steps = {
-      ...{
-        waiting: sum("waiting"),
-        active: sum("active"),
-        paused: sum("paused"),
-        completed: sum("completed"),
-        failed: sum("failed"),
-        ...total
-      }
+  const age = (since: Date | null) => (since === null ? null : Math.max(0, now - since.getTime()))
+  const sum = (field: Exclude<keyof WorkflowRow, "workflow" | "waitingSince">) =>
+    workflows.reduce((total, row) => total + row[field], 0)
+  const total = { retry: sum("retry"), recovery: sum("recovery"), store: sum("store"), input: sum("input") }
+  const since = workflows.flatMap(({ waitingSince }) => (waitingSince === null ? [] : [waitingSince.getTime()]))
+  const steps = {
+    ...{
+      waiting: sum("waiting"),
+      active: sum("active"),
+      paused: sum("paused"),
+      completed: sum("completed"),
+      failed: sum("failed"),
+      ...total
     }
-    const { active, delayed, failed, paused, succeeded, waiting, waitingSince } = recoveries!
-    return {
-      generatedAt: DateTime.formatIso(DateTime.makeUnsafe(now)),
-      position,
-      queues: [
-        {
-          key: "workflow",
-          counts: countsOf(steps),
-          oldestWaitingMs: since.length === 0 ? null : Math.max(0, now - Math.min(...since))
-        },
-        {
-          key: "recovery",
-          counts: { waiting, active, delayed, paused, completed: succeeded, failed },
-          oldestWaitingMs: age(waitingSince)
-        },
-        {
-          key: "events",
-          counts: { waiting: published.waiting, ...still, completed: published.passed, failed: published.failed },
-          oldestWaitingMs: age(published.waitingSince)
-        },
-        projectionsQueue(statuses)
-      ],
-      delayed: total,
-      recoveries: { active: waiting + active + delayed + paused, succeeded, failed },
-      byWorkflow: workflows.map(({ workflow, waitingSince, ...row }) => ({
-        workflow,
-        counts: countsOf(row),
-        delayed: { retry: row.retry, recovery: row.recovery, store: row.store, input: row.input },
+  }
+  const { active, delayed, failed, paused, succeeded, waiting, waitingSince } = recoveries!
+  return {
+    generatedAt: DateTime.formatIso(DateTime.makeUnsafe(now)),
+    position,
+    queues: [
+      {
+        key: "workflow",
+        counts: countsOf(steps),
+        oldestWaitingMs: since.length === 0 ? null : Math.max(0, now - Math.min(...since))
+      },
+      {
+        key: "recovery",
+        counts: { waiting, active, delayed, paused, completed: succeeded, failed },
         oldestWaitingMs: age(waitingSince)
-      }))
-    }
-  })
+      },
+      {
+        key: "events",
+        counts: { waiting: published.waiting, ...still, completed: published.passed, failed: published.failed },
+        oldestWaitingMs: age(published.waitingSince)
+      },
+      projectionsQueue(statuses)
+    ],
+    delayed: total,
+    recoveries: { active: waiting + active + delayed + paused, succeeded, failed },
+    byWorkflow: workflows.map(({ workflow, waitingSince, ...row }) => ({
+      workflow,
+      counts: countsOf(row),
+      delayed: { retry: row.retry, recovery: row.recovery, store: row.store, input: row.input },
+      oldestWaitingMs: age(waitingSince)
+    }))
+  }
+})
 
 const countsOf = (row: Omit<WorkflowRow, "workflow" | "waitingSince">): QueueCounts => ({
   waiting: row.waiting,
