@@ -18,8 +18,8 @@ const retryMsMin = 25
 const retryMsMax = 1_000
 
 export interface Observer {
-  /** A batch was answered: how many appends it held, and how long it took from being sent, retries included. */
-  readonly onBatch: (appends: number, seconds: number) => void
+  /** A batch was answered, and how long that took from its being sent, retries included. */
+  readonly onBatch: (appends: ReadonlyArray<Append>, seconds: number) => void
   /** Whether the database answers. */
   readonly onAvailable: (available: boolean) => void
 }
@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
         observer.onAvailable(true)
         const losers = accept(batch, asked.value[0] as unknown as Answer)
         if (losers.length > 0) yield* decideLosers(losers)
-        observer.onBatch(batch.length, Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9)
+        observer.onBatch(appendsOf(batch), Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9)
         return
       }
       const error = Cause.squash(asked.cause)

@@ -1,4 +1,4 @@
-import { type Array as Arr, Context, type Effect, Schema, type Stream } from "effect"
+import { type Array as Arr, Context, type Effect, Schema, type Scope, type Stream } from "effect"
 
 /**
  * A place in the whole log: fixed-width text of (epoch, transaction id, global position) that sorts in log order.
@@ -157,6 +157,9 @@ export class EventStore extends Context.Service<
 
     /** A tick after each append of this process, conflated: a hint to look, never the only way to learn of events. */
     readonly changes: Stream.Stream<void>
+
+    /** Calls `wake` after each append of this process with an event of one of the types: as much a hint as `changes`. */
+    readonly onAppended: (types: ReadonlyArray<string>, wake: () => void) => Effect.Effect<void, never, Scope.Scope>
 
     /** Whether the database answered the last time it was asked. */
     readonly available: Effect.Effect<boolean>

@@ -1,4 +1,5 @@
 import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
+import * as AppendHints from "./AppendHints.ts"
 import { isWanted } from "./EventFilter.ts"
 import { AppendRefused, EventStore, type Position, type RecordedEvent, VersionConflict } from "./EventStore.ts"
 import * as LogPosition from "./LogPosition.ts"
@@ -24,6 +25,7 @@ export const layer: Layer.Layer<EventStore> = Layer.effectContext(
     const log: Array<RecordedEvent> = []
     const clock = yield* Clock.Clock
     const ticks = yield* PubSub.sliding<void>(1)
+    const hints = AppendHints.make()
 
     const append: EventStore["Service"]["append"] = (append) =>
       Effect.suspend((): ReturnType<EventStore["Service"]["append"]> => {
@@ -43,6 +45,7 @@ export const layer: Layer.Layer<EventStore> = Layer.effectContext(
         row.waitsOn = waitsOn === null || waitsOn.length === 0 ? null : waitsOn
         streams.set(streamName, row)
         const appended = { streamVersion: row.events.length, position: positionOf(log.length) }
+        hints.tell([append])
         return Effect.as(PubSub.publish(ticks, undefined), appended)
       })
 
@@ -101,6 +104,7 @@ export const layer: Layer.Layer<EventStore> = Layer.effectContext(
           )
         ),
       changes: Stream.fromPubSub(ticks),
+      onAppended: hints.on,
       available: Effect.succeed(true)
     })
     return Context.make(EventStore, store).pipe(Context.add(Snapshots, MemorySnapshots.make()))

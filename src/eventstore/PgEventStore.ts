@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Metric, PubSub, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import * as AppendHints from "./AppendHints.ts"
 import * as Appender from "./Appender.ts"
 import * as Epoch from "./Epoch.ts"
 import { EventStore } from "./EventStore.ts"
@@ -31,6 +32,7 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
     const client = yield* PgClient.PgClient
     const sql = yield* SqlClient.SqlClient
     const ticks = yield* PubSub.sliding<void>(1)
+    const hints = AppendHints.make()
     const context = yield* Effect.context<never>()
     let isAvailable = true
     const onAvailable = (available: boolean) => {
@@ -46,9 +48,10 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
     const appender = yield* Appender.make(connection, {
       onAvailable,
       onBatch: (appends, seconds) => {
-        batchSize.updateUnsafe(appends, context)
+        batchSize.updateUnsafe(appends.length, context)
         batchSeconds.updateUnsafe(seconds, context)
         PubSub.publishUnsafe(ticks, undefined)
+        hints.tell(appends)
       }
     })
     // Reads compare with the epoch too, so it has to be right before the first append.
@@ -58,6 +61,7 @@ export const layer: Layer.Layer<EventStore, never, PgClient.PgClient | SqlClient
       append: appender.append,
       ...PgReads.make(ask, tail),
       changes: Stream.fromPubSub(ticks),
+      onAppended: hints.on,
       available: Effect.sync(() => isAvailable)
     })
     return Context.make(EventStore, store).pipe(Context.add(Snapshots, PgSnapshots.make(ask)))

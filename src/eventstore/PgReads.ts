@@ -29,7 +29,7 @@ export const tail = (ask: Ask) => LogTail.make((after, limit) => readAfter(ask, 
 export const make = (
   ask: Ask,
   kept: LogTail.LogTail
-): Omit<EventStore["Service"], "append" | "changes" | "available"> => {
+): Omit<EventStore["Service"], "append" | "changes" | "onAppended" | "available"> => {
   const read: EventStore["Service"]["read"] = (streamName, afterVersion, limit) =>
     Effect.map(ask(readStream, [streamName, afterVersion, limit ?? null]), (rows) =>
       rows.map((row) => EventRow.toEvent(streamName, row as unknown as EventRow.Row))

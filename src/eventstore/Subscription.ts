@@ -62,8 +62,8 @@ const transactionMsMax = 200
 /** A hint of a change may come before its event is below the horizon; the poll finds it, less and less often. */
 const pollMsMin = 15
 const pollMsMax = 1_000
-/** Longest pause between two pages of which nothing was wanted. */
-const idleMsMax = 8
+/** Longest pause between two pages of which nothing was wanted; an append of this process that is wanted ends it. */
+const idleMsMax = 16
 const heartbeatMs = 5_000
 
 const outage = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
@@ -107,6 +107,8 @@ const make = Effect.fnUntraced(function* <E, R>(
   let stored: Position | null = null
   const keeper = checkpoint === "before" ? yield* CheckpointKeeper.make(sql, name) : null
   let idlePages = 0
+  const wanted = yield* Latch.make()
+  if (subscription.types !== undefined) yield* store.onAppended(subscription.types, () => wanted.openUnsafe())
 
   yield* store.changes.pipe(
     Stream.runForEach(() => hint.open),
@@ -128,6 +130,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   const advance = Effect.fnUntraced(function* (from: Position | null) {
     // Somebody else reads under this name: on from where they are.
     if (keeper?.hasMoved()) return yield* reopen(null)
+    wanted.closeUnsafe()
     const page = yield* store.readAll({ after: from, limit, ...filter })
     const { events, next } = page
     if (next === null || next === from) return from
@@ -135,7 +138,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     if (!isNonEmpty(events)) {
       // And it is looked at less and less often, until something does.
       idlePages++
-      yield* Effect.sleep(Duration.millis(Math.min(2 ** idlePages, idleMsMax)))
+      yield* Effect.raceFirst(wanted.await, Effect.sleep(Duration.millis(Math.min(2 ** idlePages, idleMsMax))))
       return next
     }
     idlePages = 0

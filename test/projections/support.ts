@@ -70,6 +70,7 @@ export class TestLog {
     waitedStores: Effect.die("not used by projections"),
     lostWakes: () => Effect.die("not used by projections"),
     changes: Stream.fromPubSub(this.ticks),
+    onAppended: () => Effect.void,
     available: Effect.succeed(true)
   })
 }
