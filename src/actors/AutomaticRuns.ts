@@ -29,7 +29,11 @@ export type Launched = { readonly type: "launched" } | { readonly type: "refused
 /** Starts automatic runs: of the newest version, with the parameters that F68 says, once a run id. */
 export class AutomaticRuns extends Context.Service<
   AutomaticRuns,
-  { readonly launch: (run: AutomaticRun) => Effect.Effect<Launched> }
+  {
+    readonly launch: (run: AutomaticRun) => Effect.Effect<Launched>
+    /** A launch is likely to follow: what it reads is brought to memory meanwhile. Does not wait for it. */
+    readonly prepare: (workflow: string, partitionKey: string) => Effect.Effect<void>
+  }
 >()("kintsugi/actors/AutomaticRuns") {
   static readonly layer = Layer.effect(
     AutomaticRuns,
@@ -40,6 +44,16 @@ export class AutomaticRuns extends Context.Service<
       const runKeys = yield* Actors.runKey.client
       const parameters = yield* Actors.partitionParameters.client
 
+      const storedParameters = (workflow: string, partitionKey: string, now: number) =>
+        parameters.execute(partitionParametersId(workflow, partitionKey), { _tag: "Read", now })
+
+      const prepare: AutomaticRuns["Service"]["prepare"] = (workflow, partitionKey) =>
+        Clock.currentTimeMillis.pipe(
+          Effect.flatMap((now) => Effect.exit(storedParameters(workflow, partitionKey, now))),
+          Effect.forkDetach,
+          Effect.asVoid
+        )
+
       const launch: AutomaticRuns["Service"]["launch"] = Effect.fnUntraced(function* (run) {
         const { runId, trigger, workflow } = run
         const defined = definitions.latest(workflow)
@@ -48,10 +62,7 @@ export class AutomaticRuns extends Context.Service<
         const partitionKey = run.partitionKey === "" ? undefined : run.partitionKey
         const now = yield* Clock.currentTimeMillis
         const faults = [...runPartitionProblems(definition, partitionKey, now)]
-        const stored = yield* parameters.execute(partitionParametersId(workflow, run.partitionKey), {
-          _tag: "Read",
-          now
-        })
+        const stored = yield* storedParameters(workflow, run.partitionKey, now)
         const merged = RunParameters.merge({
           defaults: definition.defaultParameters,
           policy: policyParameters(definition),
@@ -82,7 +93,7 @@ export class AutomaticRuns extends Context.Service<
         return { type: "launched" as const }
       })
 
-      return AutomaticRuns.of({ launch })
+      return AutomaticRuns.of({ launch, prepare })
     })
   )
 }

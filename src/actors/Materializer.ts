@@ -12,6 +12,7 @@ import { EventStore, type RecordedEvent } from "../eventstore/EventStore.ts"
 import { LogFollower } from "../eventstore/LogFollower.ts"
 import * as Actors from "./Actors.ts"
 import { decode } from "./AssetActor.ts"
+import { AutomaticRuns } from "./AutomaticRuns.ts"
 import { decode as decodeKeys } from "./PartitionKeysActor.ts"
 import { KnownPartitions } from "./KnownPartitions.ts"
 import { UpdateGraph } from "./UpdateGraph.ts"
@@ -79,6 +80,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
       const follower = yield* LogFollower
       const log = yield* EventStore
       const materializations = yield* Actors.materialization.client
+      const automatic = yield* AutomaticRuns
       const graph = yield* UpdateGraph
       const known = yield* KnownPartitions
       const name = "materializer_v1"
@@ -175,7 +177,10 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
         yield* Effect.forEach(
           told,
           ([id, asked]) =>
-            Effect.forEach(commandsOf(asked), (command) => materializations.execute(id, command), { discard: true }),
+            Effect.andThen(
+              automatic.prepare(asked.workflow, asked.partitionKey),
+              Effect.forEach(commandsOf(asked), (command) => materializations.execute(id, command), { discard: true })
+            ),
           { concurrency: toldAtOnce, discard: true }
         )
       })
