@@ -31,7 +31,7 @@ export class AutomaticRuns extends Context.Service<
   AutomaticRuns,
   {
     readonly launch: (run: AutomaticRun) => Effect.Effect<Launched>
-    /** A launch is likely to follow: what it reads is brought to memory meanwhile. Does not wait for it. */
+    /** Brings to memory what a launch reads, where it stays half a second: for when one is likely to follow. */
     readonly prepare: (workflow: string, partitionKey: string) => Effect.Effect<void>
   }
 >()("kintsugi/actors/AutomaticRuns") {
@@ -50,7 +50,6 @@ export class AutomaticRuns extends Context.Service<
       const prepare: AutomaticRuns["Service"]["prepare"] = (workflow, partitionKey) =>
         Clock.currentTimeMillis.pipe(
           Effect.flatMap((now) => Effect.exit(storedParameters(workflow, partitionKey, now))),
-          Effect.forkDetach,
           Effect.asVoid
         )
 

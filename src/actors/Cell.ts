@@ -266,7 +266,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
     wanted = false
     if (queue.length === 0) return Effect.void
     const batch = queue.splice(0, decidedTogetherMax)
-    const decided = Effect.catchCause(tried(batch), (cause) => {
+    const committed = Effect.catchCause(tried(batch), (cause) => {
       reset()
       const failed = Effect.die(Cause.squash(cause))
       for (const { resume } of batch) resume(failed)
@@ -275,7 +275,7 @@ export const make = <State, Command, Stamped, Event extends Timed, Rejection, De
         ? Effect.void
         : Effect.logError(`${streamName} failed and is loaded again`, cause)
     })
-    return Effect.andThen(decided, turn)
+    return Effect.andThen(committed, turn)
   }
 
   const work = turn.pipe(

@@ -47,6 +47,8 @@ interface Told {
   readonly items: Array<Update | { readonly cause: Cause; readonly why: string }>
 }
 
+const isUpdate = (item: Told["items"][0]): item is Update => "priority" in item
+
 /** The actor takes in what lies beyond the newest it has seen: so it is told in order, updates that follow together. */
 const commandsOf = ({ items, partitionKey, workflow }: Told): ReadonlyArray<MaterializationDecide.Unstamped> => {
   const commands: Array<MaterializationDecide.Unstamped> = []
@@ -56,7 +58,7 @@ const commandsOf = ({ items, partitionKey, workflow }: Told): ReadonlyArray<Mate
     updates = []
   }
   for (const item of items) {
-    if ("priority" in item) {
+    if (isUpdate(item)) {
       updates.push(item)
       continue
     }
@@ -137,7 +139,7 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
           const last = before.items[before.items.length - 1]!
           if (last.cause.position !== item.cause.position) return void before.items.push(item)
           // Two steps that consume the same asset are told of one update; and where one of them runs, it is no skip.
-          if ("priority" in item && (!("priority" in last) || item.priority < last.priority)) {
+          if (isUpdate(item) && (!isUpdate(last) || item.priority < last.priority)) {
             before.items[before.items.length - 1] = item
           }
         }
@@ -177,9 +179,15 @@ export class Materializer extends Context.Service<Materializer, { readonly name:
         yield* Effect.forEach(
           told,
           ([id, asked]) =>
-            Effect.andThen(
-              automatic.prepare(asked.workflow, asked.partitionKey),
-              Effect.forEach(commandsOf(asked), (command) => materializations.execute(id, command), { discard: true })
+            Effect.all(
+              [
+                Effect.forEach(commandsOf(asked), (command) => materializations.execute(id, command), {
+                  discard: true
+                }),
+                // Beside it: what the run will read once it is claimed.
+                asked.items.some(isUpdate) ? automatic.prepare(asked.workflow, asked.partitionKey) : Effect.void
+              ],
+              { concurrency: 2, discard: true }
             ),
           { concurrency: toldAtOnce, discard: true }
         )

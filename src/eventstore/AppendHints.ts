@@ -3,9 +3,12 @@ import type { Append } from "./EventStore.ts"
 
 /** Who is to be woken by what. */
 export interface AppendHints {
-  /** Calls `wake` after each append with an event of one of the types, for as long as the scope lives. */
+  /**
+   * Calls `wake` after each append with an event of one of the types, for as long as the scope lives. It is called by
+   * the writer: it must be short and must not throw.
+   */
   readonly on: (types: ReadonlyArray<string>, wake: () => void) => Effect.Effect<void, never, Scope.Scope>
-  /** These were appended. */
+  /** These were answered; of one that has lost its compare-and-set nothing is in the log, and to look is no harm. */
   readonly tell: (appends: ReadonlyArray<Append>) => void
 }
 

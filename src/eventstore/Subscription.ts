@@ -138,7 +138,9 @@ const make = Effect.fnUntraced(function* <E, R>(
     if (!isNonEmpty(events)) {
       // And it is looked at less and less often, until something does.
       idlePages++
-      yield* Effect.raceFirst(wanted.await, Effect.sleep(Duration.millis(Math.min(2 ** idlePages, idleMsMax))))
+      const pause = Effect.sleep(Duration.millis(Math.min(2 ** idlePages, idleMsMax)))
+      // What woke it may not be below the horizon yet: it is looked for as often as at first.
+      if (yield* Effect.raceFirst(Effect.as(wanted.await, true), Effect.as(pause, false))) idlePages = 0
       return next
     }
     idlePages = 0

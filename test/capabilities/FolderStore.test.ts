@@ -201,7 +201,10 @@ describe("the confinement of a folder store", () => {
         await rename(join(root, "aside"), join(root, "day"))
       })
       // The pause lets some reads find the folder in its place; the rest meet the link at any point on their way.
-      const swapper = yield* Effect.forkChild(Effect.forever(Effect.andThen(swap, Effect.sleep("1 millis"))))
+      const swapper = yield* Effect.forkChild(
+        // To its end: what goes on swapping would be in the way of the folder's own removal.
+        Effect.forever(Effect.andThen(Effect.uninterruptible(swap), Effect.sleep("1 millis")))
+      )
       let read = 0
       for (let round = 0; round < 2_000; round++) {
         const content = yield* Effect.option(store.readBytes("day/secret.txt"))

@@ -1,5 +1,5 @@
 import { assert, type Vitest } from "@effect/vitest"
-import { Clock, Effect, Fiber, type Layer, Result, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, type Layer, Result, Scope, Stream } from "effect"
 import { EventStore, type Position } from "../../src/eventstore/EventStore.ts"
 import * as HashChain from "../../src/eventstore/HashChain.ts"
 import * as Verification from "../../src/eventstore/Verification.ts"
@@ -9,7 +9,7 @@ const dayMs = 24 * 60 * 60_000
 
 /** What every adapter of the event store must do. `fresh` is an empty log each time it is built. */
 export const contract = <R>(it: Vitest.MethodsNonLive<R>, fresh: Layer.Layer<EventStore, never, R>): void => {
-  const check = (name: string, test: Effect.Effect<void, unknown, EventStore>) =>
+  const check = (name: string, test: Effect.Effect<void, unknown, EventStore | Scope.Scope>) =>
     it.effect(name, () => Effect.scoped(Effect.provide(test, fresh)))
 
   check(
@@ -275,6 +275,31 @@ export const contract = <R>(it: Vitest.MethodsNonLive<R>, fresh: Layer.Layer<Eve
       yield* store.append(appendOf({ streamName: "run-a" }))
       yield* Fiber.join(heard)
       assert.isTrue(yield* store.available)
+    })
+  )
+
+  check(
+    "an append wakes who wants one of its types, for as long as they want it",
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const woken: Array<string> = []
+      const want = (types: ReadonlyArray<string>, name: string) => store.onAppended(types, () => woken.push(name))
+      const leaving = yield* Scope.make()
+      yield* want(["Wanted", "Happened"], "one")
+      yield* want(["Elsewhere"], "nobody")
+      yield* Scope.provide(want(["Wanted"], "leaves"), leaving)
+      const heard = Effect.fnUntraced(function* (count: number) {
+        while (woken.length < count) yield* Effect.yieldNow
+      })
+      yield* store.append(appendOf({ streamName: "run-a", events: [{}, { type: "Wanted" }] }))
+      yield* heard(2)
+      assert.deepStrictEqual([...woken].sort(), ["leaves", "one"])
+      yield* Scope.close(leaving, Exit.void)
+      yield* store.append(appendOf({ streamName: "run-b", events: [{ type: "Wanted" }] }))
+      yield* heard(3)
+      yield* store.append(appendOf({ streamName: "run-c" }))
+      yield* heard(4)
+      assert.deepStrictEqual(woken.slice(2), ["one", "one"])
     })
   )
 }
