@@ -74,13 +74,14 @@ export const make = Effect.fnUntraced(function* (
   const write: (batch: ReadonlyArray<Entry>) => Effect.Effect<void> = Effect.fnUntraced(function* (batch) {
     let pauseMs = retryMsMin
     const beganNs = clock.monotonicTimeNanosUnsafe()
+    const appends = appendsOf(batch)
     while (true) {
-      const asked = yield* Effect.exit(Effect.suspend(() => connection.query(statement, parameters(appendsOf(batch)))))
+      const asked = yield* Effect.exit(Effect.suspend(() => connection.query(statement, parameters(appends))))
       if (Exit.isSuccess(asked)) {
         observer.onAvailable(true)
         const losers = accept(batch, asked.value[0] as unknown as Answer)
         if (losers.length > 0) yield* decideLosers(losers)
-        observer.onBatch(appendsOf(batch), Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9)
+        observer.onBatch(appends, Number(clock.monotonicTimeNanosUnsafe() - beganNs) / 1e9)
         return
       }
       const error = Cause.squash(asked.cause)

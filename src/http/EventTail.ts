@@ -93,7 +93,7 @@ const tailOf = Effect.fnUntraced(function* (
     yield* Deferred.succeed(before, undefined)
   })
 
-  const isFound = isWanted(filterOf(filter))
+  const isFound = isWanted(filter)
 
   const take = (after: Position): Taken | "behind" => {
     if (span === null) {

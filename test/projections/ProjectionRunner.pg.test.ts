@@ -49,6 +49,15 @@ const fresh = Effect.fnUntraced(function* (...projections: ReadonlyArray<Project
   }
 })
 
+/** The projection of most tests, with nothing in its table, and its log. */
+const summed = Effect.fnUntraced(function* (...written: ReadonlyArray<Written>) {
+  const log = new TestLog()
+  const a = sums("a_v1", "a")
+  yield* fresh(a.projection)
+  log.append(...written)
+  return { a, log }
+})
+
 const withRunner = <A, E, R>(log: TestLog, projections: ReadonlyArray<Projection>, test: Effect.Effect<A, E, R>) =>
   test.pipe(Effect.provide(ProjectionRunner.layer(projections).pipe(Layer.provide(log.layer))))
 
@@ -57,9 +66,7 @@ const end = (log: TestLog) => TestLog.position(log.events.length)
 layer(database, { timeout: 60_000, excludeTestServices: true })("the projection runner", (it) => {
   it.effect("feeds every event once, across restarts", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       for (let restart = 0; restart < 3; restart++) {
         log.append(event("a", 1), event("other", 100), event("a", 2))
         yield* withRunner(
@@ -77,9 +84,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("shows a lone event when it is told of it, and not at its next look", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       yield* withRunner(
         log,
         [a.projection],
@@ -106,9 +111,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("has reached the head of an empty log from the beginning", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       yield* withRunner(
         log,
         [a.projection],
@@ -119,9 +122,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("finds events that nobody has hinted at", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       yield* withRunner(
         log,
         [a.projection],
@@ -262,9 +263,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("gives a rebuild up at an event that it cannot read, and leaves the read model as it was", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       a.settings.readsPoison = true
       log.append(event("a", 1, "Poison"))
       yield* withRunner(
@@ -289,10 +288,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
   it.effect("gives a rebuild up whose tables another process took away, and writes nothing into the live ones", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
-      log.append(event("a", 1), event("a", 2))
+      const { a, log } = yield* summed(event("a", 1), event("a", 2))
       const reached = yield* Latch.make()
       const go = yield* Latch.make()
       let isHeld = false
@@ -328,10 +324,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
   it.effect("does not wait for a vacuum of the log to rebuild, nor for anybody's lock to end", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
-      log.append(event("a", 1))
+      const { a, log } = yield* summed(event("a", 1))
       const holding = Effect.fnUntraced(function* (lock: string) {
         const isHeld = yield* Latch.make()
         const locked = Effect.andThen(sql.unsafe(lock), Effect.andThen(isHeld.open, Effect.never))
@@ -361,9 +354,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("loses to another process that moves the checkpoint, and applies nothing twice", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       const position = Effect.flatMap(ProjectionRunner, (runner) => runner.waitFor(end(log)))
       yield* withRunner(
         log,
@@ -387,9 +378,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("says what it knows while the log hangs", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       yield* withRunner(
         log,
         [a.projection],
@@ -408,9 +397,7 @@ layer(database, { timeout: 60_000, excludeTestServices: true })("the projection 
 
   it.effect("goes on after the log was away", () =>
     Effect.gen(function* () {
-      const log = new TestLog()
-      const a = sums("a_v1", "a")
-      yield* fresh(a.projection)
+      const { a, log } = yield* summed()
       yield* withRunner(
         log,
         [a.projection],
